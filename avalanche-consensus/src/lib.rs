@@ -1,0 +1,8 @@
+//! Snowman consensus as a pure library (crate page under construction).
+#![forbid(unsafe_code)]
+
+mod error;
+mod vocabulary;
+
+pub use error::Error;
+pub use vocabulary::{Bag, HashKey, Height, Id, NodeId, ParseError, Timestamp};
