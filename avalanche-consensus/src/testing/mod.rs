@@ -1,0 +1,5 @@
+//! What dependants test with (feature `testing`).
+
+mod network;
+
+pub use network::Network;
