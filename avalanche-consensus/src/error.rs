@@ -79,37 +79,17 @@ impl fmt::Display for Error {
                  rising, beta not rising and at least 1",
             ),
             Self::ChoicesFull { max } => {
-                write!(
-                    f,
-                    "tree holds {max} choices, which is the bound; decide before adding more"
-                )
+                write!(f, "tree holds {max} choices, which is the bound; decide before adding more")
             }
             Self::Duplicate { block } => write!(f, "block {block} is already processing"),
             Self::UnknownParent { block, parent } => {
-                write!(
-                    f,
-                    "block {block} names unknown parent {parent}; add the parent first"
-                )
+                write!(f, "block {block} names unknown parent {parent}; add the parent first")
             }
-            Self::WrongHeight {
-                block,
-                height,
-                expected: Some(expected),
-            } => {
-                write!(
-                    f,
-                    "block {block} states height {height}; its parent's child has {expected}"
-                )
+            Self::WrongHeight { block, height, expected: Some(expected) } => {
+                write!(f, "block {block} states height {height}; its parent's child has {expected}")
             }
-            Self::WrongHeight {
-                block,
-                height,
-                expected: None,
-            } => {
-                write!(
-                    f,
-                    "block {block} states height {height}; its parent has the last height"
-                )
+            Self::WrongHeight { block, height, expected: None } => {
+                write!(f, "block {block} states height {height}; its parent has the last height")
             }
             Self::ProcessingFull { max } => {
                 write!(
