@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod sampler;
 mod vocabulary;
 
 pub use error::Error;
