@@ -65,6 +65,8 @@ pub enum Error {
     /// An earlier failure left this instance unsafe to use. Stop the chain and start again from the
     /// last accepted block.
     Poisoned,
+    /// A sum of weights is above [`u64::MAX`]. Nothing was changed: give weights in a coarser unit.
+    WeightOverflow,
 }
 
 impl fmt::Display for Error {
@@ -102,6 +104,11 @@ impl fmt::Display for Error {
             }
             Self::Poisoned => f.write_str(
                 "instance is poisoned by an earlier failure; restart from the last accepted block",
+            ),
+            Self::WeightOverflow => write!(
+                f,
+                "weights add up to more than {}, which is the greatest total; use a coarser unit",
+                u64::MAX
             ),
         }
     }

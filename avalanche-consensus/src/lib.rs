@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod sampler;
 pub mod snowball;
 pub mod snowman;
 mod vocabulary;
