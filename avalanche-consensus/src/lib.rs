@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod poll;
 mod vocabulary;
 
 pub use error::Error;
