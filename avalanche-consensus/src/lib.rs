@@ -3,6 +3,8 @@
 
 mod error;
 pub mod poll;
+pub mod snowball;
+pub mod snowman;
 mod vocabulary;
 
 pub use error::Error;

@@ -2,6 +2,7 @@
 
 use super::Ancestry;
 use super::vote_graph::VoteGraph;
+use crate::snowball::Parameters;
 use crate::{Bag, Id, NodeId};
 
 /// A poll that is open: who may still answer, and the votes so far.
@@ -17,7 +18,12 @@ pub(super) struct Poll {
 
 impl Poll {
     pub(super) const fn new(request_id: u32, outstanding: Bag<NodeId>, votes: Bag) -> Self {
-        Self { request_id, outstanding, votes, finished: false }
+        Self {
+            request_id,
+            outstanding,
+            votes,
+            finished: false,
+        }
     }
 
     /// Counts the answer of `validator` once for every time it was sampled. A validator that was not
@@ -68,7 +74,10 @@ impl Poll {
         ancestry: &impl Ancestry,
         graph: &mut VoteGraph,
     ) -> Option<Reason> {
-        let bounds = Bounds { thresholds, outstanding: self.outstanding.len() };
+        let bounds = Bounds {
+            thresholds,
+            outstanding: self.outstanding.len(),
+        };
         let votes = self.votes.len();
         if bounds.outstanding == 0 {
             return Some(Reason::Exhausted);
@@ -76,7 +85,8 @@ impl Poll {
         if bounds.most(votes) < thresholds.alpha_preference {
             return Some(Reason::EarlyFail);
         }
-        self.is_settled(bounds, ancestry, graph).then_some(Reason::EarlyAlpha)
+        self.is_settled(bounds, ancestry, graph)
+            .then_some(Reason::EarlyAlpha)
     }
 
     /// Whether no count that an instance would see can still change what that instance does.
@@ -87,11 +97,14 @@ impl Poll {
     /// the number of votes.
     fn is_settled(&self, bounds: Bounds, ancestry: &impl Ancestry, graph: &mut VoteGraph) -> bool {
         let votes = self.votes.len();
-        let Some((_, most_voted)) = self.votes.mode() else { return false };
+        let Some((_, most_voted)) = self.votes.mode() else {
+            return false;
+        };
         if bounds.is_open_throughout(most_voted, votes) {
             return false;
         }
-        self.votes.as_slice().len() == 1 || graph.all_counts(&self.votes, ancestry, |count| !bounds.is_open(count))
+        self.votes.as_slice().len() == 1
+            || graph.all_counts(&self.votes, ancestry, |count| !bounds.is_open(count))
     }
 }
 
@@ -101,6 +114,16 @@ pub(super) struct Thresholds {
     pub(super) k: u32,
     pub(super) alpha_preference: u32,
     pub(super) alpha_confidence: u32,
+}
+
+impl From<&Parameters> for Thresholds {
+    fn from(parameters: &Parameters) -> Self {
+        Self {
+            k: parameters.k(),
+            alpha_preference: parameters.alpha_preference(),
+            alpha_confidence: parameters.alpha_confidence(),
+        }
+    }
 }
 
 /// Which rule finished a poll.
@@ -143,8 +166,16 @@ impl Bounds {
     /// threshold. The first is hardest for `low`, the second for `high`, and the third for the lowest
     /// count of the range that is not below the preference threshold.
     const fn is_open_throughout(self, low: u32, high: u32) -> bool {
-        let Thresholds { alpha_preference, alpha_confidence, .. } = self.thresholds;
-        let preferred = if low > alpha_preference { low } else { alpha_preference };
+        let Thresholds {
+            alpha_preference,
+            alpha_confidence,
+            ..
+        } = self.thresholds;
+        let preferred = if low > alpha_preference {
+            low
+        } else {
+            alpha_preference
+        };
         self.most(low) >= alpha_preference
             && high < alpha_confidence
             && (high < alpha_preference || self.most(preferred) >= alpha_confidence)

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Ancestry;
 use super::early_termination::{Poll, Reason, Thresholds};
 use super::vote_graph::VoteGraph;
+use crate::snowball::Parameters;
 use crate::vocabulary::IdMap;
 use crate::{Bag, Error, HashKey, Id, NodeId};
 
@@ -35,14 +36,14 @@ impl Polls {
     /// otherwise. Twice the number of blocks that consensus has undecided at once by default.
     pub const VERTICES_MAX: u32 = 131_072;
 
-    pub(crate) fn with_thresholds(
-        k: u32,
-        alpha_preference: u32,
-        alpha_confidence: u32,
-        key: HashKey,
-    ) -> Self {
+    /// A set without polls.
+    ///
+    /// Of the parameters, `k` and the two thresholds matter. `key` is for hash tables and changes no
+    /// result.
+    #[must_use]
+    pub fn new(parameters: &Parameters, key: HashKey) -> Self {
         Self {
-            thresholds: Thresholds { k, alpha_preference, alpha_confidence },
+            thresholds: Thresholds::from(parameters),
             polls_max: Self::POLLS_MAX,
             open: VecDeque::new(),
             issued: IdMap::new(key),
@@ -89,17 +90,22 @@ impl Polls {
             return Err(Error::TooManyVotes { votes, k });
         }
         if self.len() >= usize::try_from(self.polls_max).unwrap_or(usize::MAX) {
-            return Err(Error::PollsFull { max: self.polls_max });
+            return Err(Error::PollsFull {
+                max: self.polls_max,
+            });
         }
         let distinct = validators.as_slice().len();
         let recycled = self.spare_validators.pop();
         let mut outstanding = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
-        validators.iter().for_each(|(validator, count)| outstanding.add_count(*validator, count));
+        validators
+            .iter()
+            .for_each(|(validator, count)| outstanding.add_count(*validator, count));
         let recycled = self.spare_votes.pop();
         let votes = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
         self.issued.insert(request_id, self.next);
         self.next += 1;
-        self.open.push_back(Poll::new(request_id, outstanding, votes));
+        self.open
+            .push_back(Poll::new(request_id, outstanding, votes));
         Ok(true)
     }
 
@@ -164,7 +170,10 @@ impl Polls {
     pub fn would_finish(&self, ancestry: &impl Ancestry) -> impl Iterator<Item = (u32, bool)> {
         let mut graph = self.graph.fresh();
         self.open.iter().map(move |poll| {
-            (poll.request_id, poll.would_finish(self.thresholds, ancestry, &mut graph))
+            (
+                poll.request_id,
+                poll.would_finish(self.thresholds, ancestry, &mut graph),
+            )
         })
     }
 
@@ -204,7 +213,9 @@ impl Polls {
     fn ask(&mut self, position: usize, ancestry: &impl Ancestry) -> bool {
         let (graph, stats) = (&mut self.graph, &mut self.stats);
         self.open.get_mut(position).is_some_and(|poll| {
-            poll.finish(self.thresholds, ancestry, graph, |reason| stats.count(reason))
+            poll.finish(self.thresholds, ancestry, graph, |reason| {
+                stats.count(reason)
+            })
         })
     }
 
@@ -217,10 +228,11 @@ impl Polls {
 
     /// Takes back what the last call lent.
     fn recycle_results(&mut self) {
-        self.spare_votes.extend(self.results.drain(..).map(|mut votes| {
-            votes.clear();
-            votes
-        }));
+        self.spare_votes
+            .extend(self.results.drain(..).map(|mut votes| {
+                votes.clear();
+                votes
+            }));
     }
 }
 

@@ -18,7 +18,9 @@ impl Sibling {
     pub(super) fn order(&self, other: &Self) -> Ordering {
         self.parent.cmp(&other.parent).then_with(|| {
             let bit = self.id.first_difference(0..Id::BITS, &other.id);
-            bit.map_or(Ordering::Equal, |bit| self.id.bit(bit).cmp(&other.id.bit(bit)))
+            bit.map_or(Ordering::Equal, |bit| {
+                self.id.bit(bit).cmp(&other.id.bit(bit))
+            })
         })
     }
 }
@@ -29,10 +31,7 @@ impl Sibling {
 /// Two or more siblings that agree on all bits before the one that divides them meet in an instance
 /// for those bits, which sees the sum of their counts. Siblings that differ in bit 0 share no bit, and
 /// there is no such instance.
-pub(super) fn all_prefix_counts(
-    siblings: &[Sibling],
-    holds: &mut impl FnMut(u32) -> bool,
-) -> bool {
+pub(super) fn all_prefix_counts(siblings: &[Sibling], holds: &mut impl FnMut(u32) -> bool) -> bool {
     sum_if_all(siblings, holds).is_some()
 }
 

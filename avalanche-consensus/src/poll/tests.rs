@@ -8,6 +8,7 @@ mod termination;
 use std::collections::BTreeMap;
 
 use super::Polls;
+use crate::snowball::Parameters;
 use crate::{Bag, HashKey, Id, NodeId};
 
 /// Identifiers that share no prefix with each other unless their low bits agree: bit 0 of the
@@ -30,13 +31,20 @@ fn nodes(count: u8) -> Bag<NodeId> {
 
 /// Blocks by child and parent.
 fn tree(edges: &[(u8, u8)]) -> BTreeMap<Id, Id> {
-    edges.iter().map(|(child, parent)| (id(*child), id(*parent))).collect()
+    edges
+        .iter()
+        .map(|(child, parent)| (id(*child), id(*parent)))
+        .collect()
 }
 
 fn votes(counts: &[(u8, u32)]) -> Bag {
-    counts.iter().map(|(block, count)| (id(*block), *count)).collect()
+    counts
+        .iter()
+        .map(|(block, count)| (id(*block), *count))
+        .collect()
 }
 
 fn polls(k: u32, alpha_preference: u32, alpha_confidence: u32) -> Polls {
-    Polls::with_thresholds(k, alpha_preference, alpha_confidence, HashKey::from_seed([7; 32]))
+    let parameters = Parameters::new(k, alpha_preference, alpha_confidence, 1).unwrap();
+    Polls::new(&parameters, HashKey::from_seed([7; 32]))
 }
