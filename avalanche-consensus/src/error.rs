@@ -62,6 +62,12 @@ pub enum Error {
         /// The sample size, which is the most that is allowed.
         k: u32,
     },
+    /// No more polls can be open at once. Wait until some have their answers, or construct the set with
+    /// a higher bound.
+    PollsFull {
+        /// The bound.
+        max: u32,
+    },
     /// An earlier failure left this instance unsafe to use. Stop the chain and start again from the
     /// last accepted block.
     Poisoned,
@@ -101,6 +107,12 @@ impl fmt::Display for Error {
             }
             Self::TooManyVotes { votes, k } => {
                 write!(f, "{votes} votes in one poll; at most k = {k} are allowed")
+            }
+            Self::PollsFull { max } => {
+                write!(
+                    f,
+                    "{max} polls are open already, which is the bound; wait for answers first"
+                )
             }
             Self::Poisoned => f.write_str(
                 "instance is poisoned by an earlier failure; restart from the last accepted block",
