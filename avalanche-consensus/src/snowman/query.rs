@@ -1,6 +1,7 @@
 //! Questions about an instance, none of which changes it.
 
 use super::{BlockInspection, Health, Stats, Topological};
+use crate::poll::Ancestry;
 use crate::snowball::{Parameters, Rule};
 use crate::{Height, Id, Timestamp};
 
@@ -127,5 +128,11 @@ impl<R: Rule> Topological<R> {
             .collect();
         blocks.sort_unstable_by_key(|block| block.id);
         blocks
+    }
+}
+
+impl<R: Rule> Ancestry for Topological<R> {
+    fn parent(&self, id: &Id) -> Option<Id> {
+        self.parent(id)
     }
 }
