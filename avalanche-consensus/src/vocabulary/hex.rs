@@ -19,7 +19,11 @@ pub(super) fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseError> 
         found
             .to_digit(16)
             .and_then(|digit| u8::try_from(digit).ok())
-            .ok_or(ParseError::Character { found, at: at + skipped, form: "hex" })
+            .ok_or(ParseError::Character {
+                found,
+                at: at + skipped,
+                form: "hex",
+            })
     });
     let mut out = [0; N];
     let mut count = 0;
@@ -34,7 +38,10 @@ pub(super) fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseError> 
         return Err(ParseError::OddDigits { found: count });
     }
     if count / 2 != N {
-        return Err(ParseError::Length { found: count / 2, expected: N });
+        return Err(ParseError::Length {
+            found: count / 2,
+            expected: N,
+        });
     }
     Ok(out)
 }
