@@ -11,6 +11,7 @@
 mod args;
 mod callbacks;
 mod check;
+mod clock;
 mod compare;
 mod family;
 mod json;

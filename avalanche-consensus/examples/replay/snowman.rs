@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
+use avalanche_consensus::snowball::{Parameters, Rule, Snowball, Snowflake};
 use avalanche_consensus::snowman::{
     AcceptorCall, Block, BlockInspection, PollOutcome, RecordPollError, Topological,
 };
-use avalanche_consensus::{Error, Height, Timestamp};
+use avalanche_consensus::{Error, Height, Id, Timestamp};
 use serde_json::{Value, json};
 
 use super::callbacks::{Call, Callbacks, Entry, Injected, Undecided};
@@ -31,12 +31,28 @@ struct Chain<R: Rule> {
     over: bool,
 }
 
-/// The instance under test for an `init`, also for measurements.
-pub(crate) fn topological<R: Rule>(init: &Event<'_>) -> Result<Topological<R>, Fault> {
-    let parameters = family::parameters(init)?;
-    let (last, height) = (init.line.id("last")?, Height::new(init.line.u64("height")?));
-    // The bound protects a node from its peers; a trace may have as many blocks as it likes.
-    Ok(Topological::new(parameters, last, height, family::hash_key()).with_processing_max(u32::MAX))
+/// What an `init` says about the instance under test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    parameters: Parameters,
+    last: Id,
+    height: Height,
+}
+
+impl Start {
+    pub(crate) fn parse(init: &Event<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            parameters: family::parameters(init)?,
+            last: init.line.id("last")?,
+            height: Height::new(init.line.u64("height")?),
+        })
+    }
+
+    pub(crate) fn topological<R: Rule>(self) -> Topological<R> {
+        let key = family::hash_key();
+        // The bound protects a node from its peers; a trace may have as many blocks as it likes.
+        Topological::new(self.parameters, self.last, self.height, key).with_processing_max(u32::MAX)
+    }
 }
 
 /// The block of an `add`.
@@ -50,10 +66,11 @@ pub(crate) fn block(line: Object<'_>) -> Result<Block, Fault> {
 
 impl<R: Rule> Chain<R> {
     fn start(init: &Event<'_>, check: &mut Check) -> Result<Box<dyn Replay>, Fault> {
-        let mut chain = Self {
-            consensus: topological(init)?,
+        let start = Start::parse(init)?;
+        let chain = Self {
+            consensus: start.topological(),
             callbacks: Callbacks::default(),
-            undecided: Undecided::new(init.line.id("last")?),
+            undecided: Undecided::new(start.last),
             bench: init.line.find("bench").is_some(),
             over: false,
         };
