@@ -32,4 +32,4 @@ mod tests;
 pub use error::Error;
 pub use node::NodeStatus;
 pub use simulation::{Config, Outcome, Simulation, Verdict};
-pub use table::Table;
+pub use table::{Table, json};
