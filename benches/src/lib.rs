@@ -13,7 +13,10 @@
 pub mod allocations;
 pub mod floor;
 pub mod measure;
+pub mod memory;
+pub mod poll;
 pub mod report;
+pub mod sampler;
 pub mod snowball;
 pub mod snowman;
 

@@ -39,13 +39,20 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Compares `ours` with `floor`. Each is given a number of operations to do, and returns how many it
-/// did, so that a workload which is not divisible can do more.
-pub fn compare(
-    effort: Effort,
-    ours: &mut dyn FnMut(u64) -> u64,
-    floor: &mut dyn FnMut(u64) -> u64,
-) -> Comparison {
+/// What a slice did.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// Operations, which can be more than were asked for.
+    pub operations: u64,
+    /// CPU time that went into preparation and is not to count.
+    pub apart: Duration,
+}
+
+/// Does a number of operations.
+pub type Work<'a> = &'a mut dyn FnMut(u64) -> Done;
+
+/// Compares `ours` with `floor`.
+pub fn compare(effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
     let (our_count, floor_count) = (calibrate(effort.slice, ours), calibrate(effort.slice, floor));
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..effort.pairs.max(1) {
@@ -59,11 +66,11 @@ pub fn compare(
 }
 
 /// How many operations fill a slice. Running up to it also warms the caches.
-fn calibrate(slice: Duration, work: &mut dyn FnMut(u64) -> u64) -> u64 {
+fn calibrate(slice: Duration, work: Work<'_>) -> u64 {
     let mut count = 1;
     loop {
         let start = cpu_time();
-        work(count);
+        let _warm = work(count);
         let taken = cpu_time().saturating_sub(start);
         if taken >= slice || count >= 1 << 40 {
             return count;
@@ -73,11 +80,19 @@ fn calibrate(slice: Duration, work: &mut dyn FnMut(u64) -> u64) -> u64 {
 }
 
 /// Nanoseconds for one operation of `work`.
-fn per_operation(work: &mut dyn FnMut(u64) -> u64, count: u64) -> f64 {
+fn per_operation(work: Work<'_>, count: u64) -> f64 {
     let start = cpu_time();
-    let done = work(count);
-    let taken = cpu_time().saturating_sub(start);
-    as_f64(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX)) / as_f64(done.max(1))
+    let Done { operations, apart } = work(count);
+    let taken = cpu_time().saturating_sub(start).saturating_sub(apart);
+    as_f64(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX)) / as_f64(operations.max(1))
+}
+
+/// A closure that does one operation as one that does many.
+pub fn repeat(mut operation: impl FnMut()) -> impl FnMut(u64) -> Done {
+    move |operations| {
+        (0..operations).for_each(|_| operation());
+        Done { operations, apart: Duration::ZERO }
+    }
 }
 
 /// The middle value; of two middle values the greater.
@@ -118,18 +133,12 @@ mod tests {
 
     #[test]
     fn twice_the_work_has_twice_the_ratio() {
-        let spin = |count: u64| {
-            let mut state = 1_u64;
-            for _ in 0..count {
-                state = std::hint::black_box(state.wrapping_mul(3).rotate_left(7));
-            }
-            count
+        let spin = |steps| {
+            (0..steps).fold(1_u64, |state: u64, _| {
+                std::hint::black_box(state.wrapping_mul(3).rotate_left(7))
+            });
         };
-        let mut double = |count| {
-            spin(2 * count);
-            count
-        };
-        let found = compare(Effort::QUICK, &mut double, &mut { spin });
+        let found = compare(Effort::QUICK, &mut repeat(|| spin(40)), &mut repeat(|| spin(20)));
         // Wide, since a neighbour can disturb every pair: this checks the arithmetic, not the machine.
         assert!(found.ratio > 1.2 && found.ratio < 3.4, "{found}");
     }

@@ -1,12 +1,16 @@
 //! The table of ratios, the curve of polls against network size, and the memory figures.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use avalanche_consensus::Error;
 use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
 
+use crate::allocations;
 use crate::floor::network::Flat;
-use crate::measure::{Comparison, Effort, as_f64, compare};
+use crate::measure::{Comparison, Done, Effort, Work, as_f64, compare, cpu_time, repeat};
+use crate::poll::{self, Polling, PollingFloor};
+use crate::sampler::{self, Exact, Seeded, VALIDATORS};
 use crate::snowball::{self, COLOURS, SIZES};
 use crate::snowman::{DEPTHS, Shape, Steady, SteadyFloor, Stream, StreamFloor};
 
@@ -40,7 +44,10 @@ impl Report {
         )?;
         self.snowman(out)?;
         self.snowball(out)?;
-        self.curve(out)
+        self.sampler(out)?;
+        self.polls(out)?;
+        self.curve(out)?;
+        self.memory(out)
     }
 
     fn wanted(&self, name: &str) -> bool {
@@ -53,8 +60,8 @@ impl Report {
         out: &mut impl Write,
         name: &str,
         goal: Option<f64>,
-        ours: &mut dyn FnMut(u64) -> u64,
-        floor: &mut dyn FnMut(u64) -> u64,
+        ours: Work<'_>,
+        floor: Work<'_>,
     ) -> io::Result<()> {
         if !self.wanted(name) {
             return Ok(());
@@ -120,30 +127,64 @@ impl Report {
             return Ok(());
         }
         let start = snowball::network::<R>(nodes, colours, 1).map_err(refused)?;
-        let mut network = start.clone();
-        let mut ours = |polls: u64| {
-            let mut done = 0;
-            while done < polls {
-                done += network.run(polls - done);
-                if network.undecided() == 0 {
-                    network.clone_from(&start);
-                }
-            }
-            done
-        };
         let flat = || Flat::new(nodes, colours, snowball::K, 15, 20, 1);
-        let mut floor_network = flat();
-        let mut floor = |polls: u64| {
-            let mut done = 0;
-            while done < polls {
-                done += floor_network.run(polls - done);
-                if floor_network.finished() {
-                    floor_network = flat();
-                }
-            }
-            done
+        let (mut network, mut floor_network) = (start.clone(), flat());
+        let mut ours = |polls| {
+            runs(
+                polls,
+                &mut network,
+                |network, polls| network.run(polls),
+                |network| {
+                    network.clone_from(&start);
+                },
+            )
+        };
+        let mut floor = |polls| {
+            let again = |network: &mut Flat| *network = flat();
+            runs(polls, &mut floor_network, Flat::run, again)
         };
         self.line(out, &name, Some(GOAL), &mut ours, &mut floor)
+    }
+
+    fn sampler(&self, out: &mut impl Write) -> io::Result<()> {
+        for count in VALIDATORS {
+            let mut seeded = Seeded::new(count).map_err(refused)?;
+            let mut floor = sampler::Floor::new(count);
+            let name = format!("sampler::seeded/k=20/validators={count}");
+            let ours = repeat(|| assert!(seeded.sample(), "no sample"));
+            self.line(out, &name, None, &mut { ours }, &mut repeat(|| floor.sample()))?;
+            let mut exact = Exact::new(count).map_err(refused)?;
+            let name = format!("sampler::exact/k=20/validators={count}");
+            let ours = repeat(|| assert!(exact.sample(), "no sample"));
+            self.line(out, &name, None, &mut { ours }, &mut repeat(|| floor.sample()))?;
+        }
+        Ok(())
+    }
+
+    fn polls(&self, out: &mut impl Write) -> io::Result<()> {
+        for depth in poll::DEPTHS {
+            let mut ours = Polling::new(depth).map_err(refused)?;
+            let mut floor = PollingFloor::new(depth);
+            let votes = ours.drain_one();
+            let name = format!("poll::open_and_{votes}_votes/depth={depth}");
+            let ours = repeat(|| assert!(ours.drain_one() == votes, "a poll did not leave"));
+            self.line(out, &name, None, &mut { ours }, &mut repeat(|| floor.drain_one(votes)))?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self, out: &mut impl Write) -> io::Result<()> {
+        if !self.wanted("memory") {
+            return Ok(());
+        }
+        if !allocations::installed() {
+            return writeln!(out, "\nmemory: this program does not count allocations");
+        }
+        writeln!(out, "\n{:<46} {:>11} {:>11}", "memory", "how many", "bytes each")?;
+        for figure in crate::memory::figures().map_err(refused)? {
+            writeln!(out, "{:<46} {:>11} {:>11.1}", figure.name, figure.count, figure.bytes)?;
+        }
+        Ok(())
     }
 
     /// Polls for each node against the size of the network, the mean of some seeds.
@@ -167,6 +208,28 @@ impl Report {
     }
 }
 
+/// Makes at least one and about `polls` polls. A network that has decided starts again, apart from the
+/// time that counts.
+fn runs<N>(
+    polls: u64,
+    network: &mut N,
+    run: impl Fn(&mut N, u64) -> u64,
+    again: impl Fn(&mut N),
+) -> Done {
+    let mut done = Done { operations: 0, apart: Duration::ZERO };
+    while done.operations < polls {
+        let wanted = polls - done.operations;
+        let made = run(network, wanted);
+        done.operations += made;
+        if made < wanted {
+            let start = cpu_time();
+            again(network);
+            done.apart += cpu_time().saturating_sub(start);
+        }
+    }
+    done
+}
+
 fn curve_line<R: Rule>(out: &mut impl Write, rule: &str, nodes: u32) -> io::Result<()> {
     write!(out, "{rule:<12} {nodes:>8}")?;
     for colours in COLOURS {
@@ -181,14 +244,6 @@ fn curve_line<R: Rule>(out: &mut impl Write, rule: &str, nodes: u32) -> io::Resu
         write!(out, " {:>10.1}", as_f64(polls) / as_f64(u64::from(nodes) * 3))?;
     }
     writeln!(out)
-}
-
-/// A closure that does one operation as one that does many.
-fn repeat(mut operation: impl FnMut()) -> impl FnMut(u64) -> u64 {
-    move |count| {
-        (0..count).for_each(|_| operation());
-        count
-    }
 }
 
 /// A workload was refused: the core is not what this bench was written for.

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     for arg in std::env::args().skip(1) {
         match arg.as_str() {
             "--quick" => effort = Effort::QUICK,
-            "--help" | "-h" => return finish(out.write_all(HELP.as_bytes())),
+            "--help" | "-h" => return finish(&out.write_all(HELP.as_bytes())),
             option if option.starts_with('-') => {
                 let _ = writeln!(std::io::stderr(), "unknown option {option:?}; see --help");
                 return ExitCode::from(2);
@@ -35,13 +35,16 @@ fn main() -> ExitCode {
             _ => words.push(arg),
         }
     }
-    finish(Report::new(effort, words).run(&mut out))
+    finish(&Report::new(effort, words).run(&mut out))
 }
 
-/// A table that cannot be written, as to a closed pipe, is no result.
-fn finish(written: std::io::Result<()>) -> ExitCode {
+/// A table that cannot be written is no result.
+fn finish(written: &std::io::Result<()>) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "ratios: {error}");
+            ExitCode::FAILURE
+        }
     }
 }

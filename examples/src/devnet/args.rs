@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         assert_eq!(parse(""), Ok(Args::default()));
-        let args = parse("--heights 7 --nodes=9 --seed 18446744073709551615 --loss 0 --fast --json");
+        let args =
+            parse("--heights 7 --nodes=9 --seed 18446744073709551615 --loss 0 --fast --json");
         let config = Config { heights: 7, nodes: 9, seed: u64::MAX, loss_percent: 0 };
         assert_eq!(args, Ok(Args { config, fast: true, json: true, help: false }));
         assert_eq!(parse("-h").map(|args| args.help), Ok(true));

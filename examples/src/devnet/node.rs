@@ -203,8 +203,7 @@ impl Node {
         let asked = self.asked.remove(&request).unwrap_or_default();
         for (validator, _) in asked.iter() {
             for votes in self.polls.drop_validator(request, validator, &self.snowman) {
-                let recorded = self.snowman.record_poll(votes, &mut self.decisions);
-                recorded.map_err(|error| Error::poll(self.index, &error))?;
+                record(&mut self.snowman, votes, &mut self.decisions, self.index)?;
             }
         }
         self.carry_out();
@@ -242,8 +241,7 @@ impl Node {
             None => self.polls.drop_validator(request, validator, &self.snowman),
         };
         for votes in results {
-            let recorded = self.snowman.record_poll(votes, &mut self.decisions);
-            recorded.map_err(|error| Error::poll(self.index, &error))?;
+            record(&mut self.snowman, votes, &mut self.decisions, self.index)?;
         }
         self.carry_out();
         Ok(())
@@ -330,5 +328,18 @@ impl Node {
             self.outputs.push(Output::Deadline { request });
         }
         Ok(())
+    }
+}
+
+/// Records the result of a poll. Whether it was successful is in the statistics.
+fn record(
+    snowman: &mut Topological,
+    votes: &Bag,
+    decisions: &mut Decisions,
+    node: usize,
+) -> Result<(), Error> {
+    match snowman.record_poll(votes, decisions) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::poll(node, &error)),
     }
 }

@@ -8,8 +8,8 @@ use avalanche_consensus::sampler::{Mt19937x64, Source};
 use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::{Id, NodeId, Timestamp};
 
-use super::node::{Message, Node, NodeStatus, Output, Validators};
 use super::Error;
+use super::node::{Message, Node, NodeStatus, Output, Validators};
 
 /// Least time that a message is on its way.
 const DELAY_MIN: Duration = Duration::from_millis(10);
@@ -17,10 +17,11 @@ const DELAY_MIN: Duration = Duration::from_millis(10);
 const DELAY_SPREAD: Duration = Duration::from_millis(40);
 /// Time for the answers to a poll.
 const POLL_TIMEOUT: Duration = Duration::from_millis(250);
-/// Least time between two proposals of a node, and what chance adds to it at most.
-const BUILD_MIN: Duration = Duration::from_millis(150);
-/// See [`BUILD_MIN`].
-const BUILD_SPREAD: Duration = Duration::from_millis(600);
+/// Every node proposes once a slot, at a time in its first part that chance decides. What was proposed
+/// earlier in the slot has reached only some, so most heights have rivals.
+const SLOT: Duration = Duration::from_millis(150);
+/// See [`SLOT`].
+const SLOT_SPREAD: Duration = Duration::from_millis(60);
 /// A network that needs longer than this for each height is stuck.
 const HEIGHT_MAX: Duration = Duration::from_secs(5);
 
@@ -312,7 +313,9 @@ impl Simulation {
     }
 
     fn schedule_build(&mut self, node: usize) {
-        let delay = self.draw(BUILD_MIN, BUILD_SPREAD);
+        let slot = u64::try_from(SLOT.as_nanos()).unwrap_or(u64::MAX);
+        let next = (self.now.as_nanos() / slot + 1) * slot;
+        let delay = self.draw(Timestamp::from_nanos(next).since(self.now), SLOT_SPREAD);
         self.schedule(node, delay, Event::Build);
     }
 

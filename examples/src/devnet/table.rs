@@ -38,7 +38,10 @@ impl<W: Write> Table<W> {
         let (nodes, heights) = (config.nodes, config.heights);
         let (seed, loss) = (config.seed, config.loss_percent);
         writeln!(self.out, "devnet: {WHAT}")?;
-        writeln!(self.out, "{nodes} nodes, {heights} heights, seed {seed}, {loss} % of messages lost")
+        writeln!(
+            self.out,
+            "{nodes} nodes, {heights} heights, seed {seed}, {loss} % of messages lost"
+        )
     }
 
     /// Shows where the run stands.
@@ -76,7 +79,11 @@ impl<W: Write> Table<W> {
             self.out.write_all(picture(simulation).as_bytes())?;
         }
         let now = seconds(now);
-        writeln!(self.out, "{heights} heights in {}: {contested} contested, {rejected} rejections, {polls} polls, {messages} messages, {lost} lost", now.trim_start())?;
+        writeln!(
+            self.out,
+            "{heights} heights in {}: {contested} contested, {rejected} rejections, {polls} polls, {messages} messages, {lost} lost",
+            now.trim_start()
+        )?;
         writeln!(self.out, "{}; decisions {hash:x}", verdict.as_str())?;
         self.out.flush()
     }

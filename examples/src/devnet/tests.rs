@@ -85,10 +85,7 @@ fn the_drawing_says_what_it_is_and_how_it_ended() {
         table.finish(&simulation).unwrap();
         let text = String::from_utf8(out).unwrap();
         let first = text.lines().next().unwrap();
-        assert_eq!(
-            first,
-            "devnet: simulated network in one process; no sockets, no VM yet"
-        );
+        assert_eq!(first, "devnet: simulated network in one process; no sockets, no VM yet");
         let hash = simulation.outcome().hash;
         let last = text.lines().last().unwrap();
         assert_eq!(last, format!("all nodes agree; decisions {hash:x}"));
