@@ -18,12 +18,7 @@ pub(super) struct Poll {
 
 impl Poll {
     pub(super) const fn new(request_id: u32, outstanding: Bag<NodeId>, votes: Bag) -> Self {
-        Self {
-            request_id,
-            outstanding,
-            votes,
-            finished: false,
-        }
+        Self { request_id, outstanding, votes, finished: false }
     }
 
     /// Counts the answer of `validator` once for every time it was sampled. A validator that was not
@@ -74,10 +69,7 @@ impl Poll {
         ancestry: &impl Ancestry,
         graph: &mut VoteGraph,
     ) -> Option<Reason> {
-        let bounds = Bounds {
-            thresholds,
-            outstanding: self.outstanding.len(),
-        };
+        let bounds = Bounds { thresholds, outstanding: self.outstanding.len() };
         let votes = self.votes.len();
         if bounds.outstanding == 0 {
             return Some(Reason::Exhausted);
@@ -85,8 +77,7 @@ impl Poll {
         if bounds.most(votes) < thresholds.alpha_preference {
             return Some(Reason::EarlyFail);
         }
-        self.is_settled(bounds, ancestry, graph)
-            .then_some(Reason::EarlyAlpha)
+        self.is_settled(bounds, ancestry, graph).then_some(Reason::EarlyAlpha)
     }
 
     /// Whether no count that an instance would see can still change what that instance does.
@@ -166,16 +157,8 @@ impl Bounds {
     /// threshold. The first is hardest for `low`, the second for `high`, and the third for the lowest
     /// count of the range that is not below the preference threshold.
     const fn is_open_throughout(self, low: u32, high: u32) -> bool {
-        let Thresholds {
-            alpha_preference,
-            alpha_confidence,
-            ..
-        } = self.thresholds;
-        let preferred = if low > alpha_preference {
-            low
-        } else {
-            alpha_preference
-        };
+        let Thresholds { alpha_preference, alpha_confidence, .. } = self.thresholds;
+        let preferred = if low > alpha_preference { low } else { alpha_preference };
         self.most(low) >= alpha_preference
             && high < alpha_confidence
             && (high < alpha_preference || self.most(preferred) >= alpha_confidence)

@@ -90,22 +90,17 @@ impl Polls {
             return Err(Error::TooManyVotes { votes, k });
         }
         if self.len() >= usize::try_from(self.polls_max).unwrap_or(usize::MAX) {
-            return Err(Error::PollsFull {
-                max: self.polls_max,
-            });
+            return Err(Error::PollsFull { max: self.polls_max });
         }
         let distinct = validators.as_slice().len();
         let recycled = self.spare_validators.pop();
         let mut outstanding = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
-        validators
-            .iter()
-            .for_each(|(validator, count)| outstanding.add_count(*validator, count));
+        validators.iter().for_each(|(validator, count)| outstanding.add_count(*validator, count));
         let recycled = self.spare_votes.pop();
         let votes = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
         self.issued.insert(request_id, self.next);
         self.next += 1;
-        self.open
-            .push_back(Poll::new(request_id, outstanding, votes));
+        self.open.push_back(Poll::new(request_id, outstanding, votes));
         Ok(true)
     }
 
@@ -170,10 +165,7 @@ impl Polls {
     pub fn would_finish(&self, ancestry: &impl Ancestry) -> impl Iterator<Item = (u32, bool)> {
         let mut graph = self.graph.fresh();
         self.open.iter().map(move |poll| {
-            (
-                poll.request_id,
-                poll.would_finish(self.thresholds, ancestry, &mut graph),
-            )
+            (poll.request_id, poll.would_finish(self.thresholds, ancestry, &mut graph))
         })
     }
 
@@ -213,9 +205,7 @@ impl Polls {
     fn ask(&mut self, position: usize, ancestry: &impl Ancestry) -> bool {
         let (graph, stats) = (&mut self.graph, &mut self.stats);
         self.open.get_mut(position).is_some_and(|poll| {
-            poll.finish(self.thresholds, ancestry, graph, |reason| {
-                stats.count(reason)
-            })
+            poll.finish(self.thresholds, ancestry, graph, |reason| stats.count(reason))
         })
     }
 
@@ -228,11 +218,10 @@ impl Polls {
 
     /// Takes back what the last call lent.
     fn recycle_results(&mut self) {
-        self.spare_votes
-            .extend(self.results.drain(..).map(|mut votes| {
-                votes.clear();
-                votes
-            }));
+        self.spare_votes.extend(self.results.drain(..).map(|mut votes| {
+            votes.clear();
+            votes
+        }));
     }
 }
 

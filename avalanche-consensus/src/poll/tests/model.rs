@@ -50,10 +50,7 @@ impl ModelPoll {
         };
         let blocks = !self.votes.is_empty() && graph.transitive_counts().iter().all(decided);
         let prefixes = graph.prefix_counts().iter().all(decided);
-        (
-            (blocks && prefixes).then_some(Finish::EarlyAlpha),
-            blocks && !prefixes,
-        )
+        ((blocks && prefixes).then_some(Finish::EarlyAlpha), blocks && !prefixes)
     }
 }
 
@@ -70,17 +67,11 @@ impl ModelGraph {
             let mut at = *voted;
             children.entry(at).or_insert_with(BTreeSet::new);
             while let Some(parent) = tree.get(&at) {
-                children
-                    .entry(*parent)
-                    .or_insert_with(BTreeSet::new)
-                    .insert(at);
+                children.entry(*parent).or_insert_with(BTreeSet::new).insert(at);
                 at = *parent;
             }
         }
-        Self {
-            own: votes.clone(),
-            children,
-        }
+        Self { own: votes.clone(), children }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -88,10 +79,7 @@ impl ModelGraph {
     }
 
     fn count(&self, id: &Id) -> u32 {
-        let below: u32 = self.children[id]
-            .iter()
-            .map(|child| self.count(child))
-            .sum();
+        let below: u32 = self.children[id].iter().map(|child| self.count(child)).sum();
         self.own.get(id).copied().unwrap_or(0) + below
     }
 
