@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::snowball::{ParameterRule, ParametersConfig};
 use crate::{Height, Id};
 
 /// A call that the caller must not repeat unchanged.
@@ -10,6 +11,21 @@ use crate::{Height, Id};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
+    /// Parameters break a rule. Change the value that the message names.
+    Parameters {
+        /// The first rule that is broken.
+        rule: ParameterRule,
+        /// The parameters that were given.
+        config: ParametersConfig,
+    },
+    /// Termination conditions are out of order. Give at least one; `alpha_confidence` must rise from
+    /// one to the next, `beta` must not, and each `beta` must be at least 1.
+    TerminationConditions,
+    /// A tree cannot hold more choices. Decide before offering more.
+    ChoicesFull {
+        /// The bound.
+        max: u32,
+    },
     /// The block is already processing. Adding it once is enough: do nothing.
     Duplicate {
         /// The block that was offered.
@@ -46,6 +62,12 @@ pub enum Error {
         /// The sample size, which is the most that is allowed.
         k: u32,
     },
+    /// No more polls can be open at once. Wait until some have their answers, or construct the set with
+    /// a higher bound.
+    PollsFull {
+        /// The bound.
+        max: u32,
+    },
     /// An earlier failure left this instance unsafe to use. Stop the chain and start again from the
     /// last accepted block.
     Poisoned,
@@ -70,6 +92,17 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Parameters { rule, config } => {
+                f.write_str("parameters are invalid: ")?;
+                rule.explain(config, f)
+            }
+            Self::TerminationConditions => f.write_str(
+                "termination conditions are out of order: give at least one, with alpha_confidence \
+                 rising, beta not rising and at least 1",
+            ),
+            Self::ChoicesFull { max } => {
+                write!(f, "tree holds {max} choices, which is the bound; decide before adding more")
+            }
             Self::Duplicate { block } => write!(f, "block {block} is already processing"),
             Self::UnknownParent { block, parent } => {
                 write!(f, "block {block} names unknown parent {parent}; add the parent first")
@@ -81,10 +114,19 @@ impl fmt::Display for Error {
                 write!(f, "block {block} states height {height}; its parent has the last height")
             }
             Self::ProcessingFull { max } => {
-                write!(f, "{max} blocks are processing already, which is the bound; decide some first")
+                write!(
+                    f,
+                    "{max} blocks are processing already, which is the bound; decide some first"
+                )
             }
             Self::TooManyVotes { votes, k } => {
                 write!(f, "{votes} votes in one poll; at most k = {k} are allowed")
+            }
+            Self::PollsFull { max } => {
+                write!(
+                    f,
+                    "{max} polls are open already, which is the bound; wait for answers first"
+                )
             }
             Self::Poisoned => f.write_str(
                 "instance is poisoned by an earlier failure; restart from the last accepted block",

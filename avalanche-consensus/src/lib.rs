@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod poll;
 pub mod sampler;
+pub mod snowball;
+pub mod snowman;
 mod vocabulary;
 
 pub use error::Error;

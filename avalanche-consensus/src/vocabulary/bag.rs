@@ -110,6 +110,7 @@ impl<T: Ord> Bag<T> {
     }
 
     /// The distinct values with their counts, in the order of the values.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&T, u32)> + DoubleEndedIterator {
         self.counts.iter().map(|(value, count)| (value, *count))
     }

@@ -40,6 +40,7 @@ impl BuildHasher for HashKey {
 }
 
 /// Hashes the bytes of one identifier with two wide multiplications.
+#[expect(unnameable_types, reason = "named only as the hasher that `HashKey` builds")]
 #[derive(Debug)]
 pub struct IdHasher {
     key: [u64; 4],

@@ -1,0 +1,1 @@
+//! Pictures of the instances and the tree, one for each rule.
