@@ -73,6 +73,20 @@ pub enum Error {
     Poisoned,
     /// A sum of weights is above [`u64::MAX`]. Nothing was changed: give weights in a coarser unit.
     WeightOverflow,
+    /// More weights than a sampler takes. Leave out those of zero, or join small ones.
+    TooManyWeights {
+        /// Weights that were given.
+        weights: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A sample wants more units of weight than there are. Ask for at most the total.
+    InsufficientWeight {
+        /// Units that there are.
+        total: u64,
+        /// Units that were asked for.
+        wanted: u64,
+    },
 }
 
 impl fmt::Display for Error {
@@ -122,6 +136,12 @@ impl fmt::Display for Error {
                 "weights add up to more than {}, which is the greatest total; use a coarser unit",
                 u64::MAX
             ),
+            Self::TooManyWeights { weights, max } => {
+                write!(f, "{weights} weights; at most {max} are allowed, so leave out those of zero")
+            }
+            Self::InsufficientWeight { total, wanted } => {
+                write!(f, "a sample of {wanted} from a total weight of {total}; ask for at most that")
+            }
         }
     }
 }
