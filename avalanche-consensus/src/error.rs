@@ -137,10 +137,16 @@ impl fmt::Display for Error {
                 u64::MAX
             ),
             Self::TooManyWeights { weights, max } => {
-                write!(f, "{weights} weights; at most {max} are allowed, so leave out those of zero")
+                write!(
+                    f,
+                    "{weights} weights; at most {max} are allowed, so leave out those of zero"
+                )
             }
             Self::InsufficientWeight { total, wanted } => {
-                write!(f, "a sample of {wanted} from a total weight of {total}; ask for at most that")
+                write!(
+                    f,
+                    "a sample of {wanted} from a total weight of {total}; ask for at most that"
+                )
             }
         }
     }
