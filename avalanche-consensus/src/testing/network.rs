@@ -5,12 +5,14 @@
 //! (`snow/consensus/snowball/network_test.go`) and shows how many polls a contest takes.
 
 use crate::Id;
-use crate::snowball::{Ballot, Forest, Parameters, Root, Rule, Thresholds};
+use crate::snowball::{Ballot, Forest, Ids, Parameters, Root, Rule, Thresholds};
 
 /// Nodes that decide between colours by their bits. Everything random follows from the seed.
 ///
 /// Each node decides as a [`Tree`](crate::snowball::Tree) does, by the same code; but all trees stand in
-/// one place and know the colours by number, so that ten thousand of them fit a processor's cache.
+/// one place and know the colours by number, so that ten thousand of them fit a processor's cache. And
+/// a poll that repeats the one before, with all votes for one colour, is only counted until something
+/// else happens to the node, as in [`Topological`](crate::snowman::Topological).
 ///
 /// ```
 /// use avalanche_consensus::Id;
@@ -26,12 +28,13 @@ use crate::snowball::{Ballot, Forest, Parameters, Root, Rule, Thresholds};
 ///
 /// # Limits
 ///
-/// At most [`Network::COLOURS_MAX`] colours. A node takes at most two tree nodes a colour and 20 bytes.
+/// At most [`Network::COLOURS_MAX`] colours. A node takes at most two tree nodes a colour and 32 bytes.
 #[derive(Clone, Debug)]
 pub struct Network<R: Rule> {
     forest: Forest<R>,
     /// The tree of each node.
     roots: Vec<Root>,
+    streaks: Vec<Streak>,
     colours: Vec<Id>,
     /// The colour that each node prefers, by number: what its peers see.
     preferences: Vec<u8>,
@@ -39,12 +42,27 @@ pub struct Network<R: Rule> {
     /// The nodes in random order; each poll shuffles the first `k` places anew.
     order: Vec<u32>,
     k: u32,
+    parameters: Parameters,
     thresholds: Thresholds,
     random: SplitMix64,
     polls: u64,
     /// Working memory of a poll: votes by colour.
     counts: Vec<u32>,
     ballots: Vec<Ballot>,
+}
+
+/// Equal polls that the tree of a node has not been told of.
+#[derive(Clone, Copy, Debug)]
+struct Streak {
+    /// The colour that had all votes.
+    choice: u32,
+    polls: u32,
+    /// Polls that can still be counted here: none of them decides. Zero if there is no streak.
+    left: u32,
+}
+
+impl Streak {
+    const NONE: Self = Self { choice: 0, polls: 0, left: 0 };
 }
 
 impl<R: Rule> Network<R> {
@@ -77,11 +95,13 @@ impl<R: Rule> Network<R> {
         }
         Self {
             forest,
+            streaks: vec![Streak::NONE; roots.len()],
             roots,
             preferences,
             undecided: (0..nodes).collect(),
             order: (0..nodes).collect(),
             k: parameters.k().min(nodes),
+            parameters,
             thresholds: parameters.into(),
             random,
             polls: 0,
@@ -157,8 +177,8 @@ impl<R: Rule> Network<R> {
 
     /// Records what was asked on the tree of a node, and returns whether it has decided.
     fn record(&mut self, node: usize) -> bool {
-        let (Some(root), Some(preference)) =
-            (self.roots.get_mut(node), self.preferences.get_mut(node))
+        let (Some(root), Some(streak), Some(preference)) =
+            (self.roots.get_mut(node), self.streaks.get_mut(node), self.preferences.get_mut(node))
         else {
             return false;
         };
@@ -168,9 +188,30 @@ impl<R: Rule> Network<R> {
                 self.ballots.push(Ballot { choice, count: *count });
             }
         }
-        let polled =
-            self.forest.poll(root, &mut self.ballots, self.k, &self.thresholds, &self.colours);
+        let only = match self.ballots.as_slice() {
+            [only] if only.count >= self.parameters.alpha_confidence() => Some(only.choice),
+            _ => None,
+        };
+        if streak.left > 0 && only == Some(streak.choice) {
+            streak.left -= 1;
+            streak.polls += 1;
+            return false;
+        }
+        let ended = std::mem::replace(streak, Streak::NONE);
+        if ended.polls > 0 {
+            self.forest.repeat(root.node, ended.polls, self.colours.id(ended.choice));
+        }
+        let (ballots, k) = (&mut self.ballots, self.k);
+        let polled = self.forest.poll(root, ballots, k, &self.thresholds, &self.colours);
         *preference = u8::try_from(polled.preference).unwrap_or(*preference);
+        if let Some(choice) = only
+            && polled.successful
+            && !polled.finalized
+            && polled.preference == choice
+        {
+            let left = self.parameters.beta().saturating_sub(polled.confidence).saturating_sub(1);
+            *streak = Streak { choice, polls: 0, left };
+        }
         polled.finalized
     }
 }
