@@ -39,10 +39,7 @@ impl AliasTable {
     /// Builds the table in O(n). A total of zero makes a table that must not be drawn from.
     pub(super) fn new(weights: &[u64]) -> Result<Self, Error> {
         if weights.len() > LENGTH_MAX {
-            return Err(Error::TooManyWeights {
-                weights: weights.len(),
-                max: LENGTH_MAX,
-            });
+            return Err(Error::TooManyWeights { weights: weights.len(), max: LENGTH_MAX });
         }
         let total = weights
             .iter()
@@ -76,28 +73,17 @@ impl AliasTable {
         if height == column.split {
             return self.draw_on_the_split(at, column.alias, word);
         }
-        if height < column.split {
-            at
-        } else {
-            column.alias
-        }
+        if height < column.split { at } else { column.alias }
     }
 
     /// The word fell on the unit of height in which the split lies: a second draw decides.
     #[cold]
     fn draw_on_the_split(&self, at: u32, alias: u32, word: impl FnMut() -> u32) -> u32 {
-        let split = self
-            .splits
-            .get(at as usize)
-            .map_or(0, |split| u128::from(*split));
+        let split = self.splits.get(at as usize).map_or(0, |split| u128::from(*split));
         let rest = (split << (32 - self.bits)) % u128::from(self.total);
         // The rest is below the total, which is a u64.
         let rest = u64::try_from(rest).unwrap_or(0);
-        if chance(rest, self.total, word) {
-            at
-        } else {
-            alias
-        }
+        if chance(rest, self.total, word) { at } else { alias }
     }
 
     /// Shares the columns out: entries with less than a column are topped up by entries with more.
@@ -109,11 +95,7 @@ impl AliasTable {
         }
         let (mut small, mut large) = (Vec::new(), Vec::new());
         for (at, area) in (0_u32..).zip(&areas) {
-            if *area < height {
-                small.push(at)
-            } else {
-                large.push(at)
-            }
+            if *area < height { small.push(at) } else { large.push(at) }
         }
         while let Some(giver) = large.last().copied() {
             let Some(taker) = small.pop() else {
@@ -141,20 +123,14 @@ impl AliasTable {
         let split = ((own << (32 - self.bits)) / u128::from(self.total)) << self.bits;
         if let Some(column) = self.columns.get_mut(at as usize) {
             // Below 2^32, since `own` is below the total.
-            *column = Column {
-                split: u32::try_from(split).unwrap_or(u32::MAX),
-                alias,
-            };
+            *column = Column { split: u32::try_from(split).unwrap_or(u32::MAX), alias };
         }
         if let Some(slot) = self.splits.get_mut(at as usize) {
             *slot = u64::try_from(own).unwrap_or(u64::MAX);
         }
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "b bits of a word are below the 2^b columns"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "b bits of a word are below the 2^b columns")]
     fn column(&self, at: u32) -> Column {
         self.columns[at as usize]
     }
@@ -170,10 +146,7 @@ fn area(areas: &[u128], at: u32) -> u128 {
 /// High and low half of a word that was shifted.
 fn halves(value: u64) -> (u32, u32) {
     let [b0, b1, b2, b3, b4, b5, b6, b7] = value.to_le_bytes();
-    (
-        u32::from_le_bytes([b4, b5, b6, b7]),
-        u32::from_le_bytes([b0, b1, b2, b3]),
-    )
+    (u32::from_le_bytes([b4, b5, b6, b7]), u32::from_le_bytes([b0, b1, b2, b3]))
 }
 
 #[cfg(test)]
@@ -199,11 +172,7 @@ mod tests {
         let areas = areas(&table, weights.len());
         for (at, area) in areas.iter().enumerate() {
             let weight = weights.get(at).copied().unwrap_or(0);
-            assert_eq!(
-                *area,
-                u128::from(weight) << table.bits,
-                "entry {at} of {weights:?}"
-            );
+            assert_eq!(*area, u128::from(weight) << table.bits, "entry {at} of {weights:?}");
         }
         // A word and the rest behind it give the split back, to the unit.
         let scale = 32 - table.bits;
@@ -234,10 +203,7 @@ mod tests {
         }
         let lowest = if rest == 0 { column.alias } else { at };
         assert_eq!(draw(&[word(column.split), 0, 0]), lowest);
-        assert_eq!(
-            draw(&[word(column.split), u32::MAX, u32::MAX]),
-            column.alias
-        );
+        assert_eq!(draw(&[word(column.split), u32::MAX, u32::MAX]), column.alias);
     }
 
     proptest! {
@@ -271,10 +237,7 @@ mod tests {
     fn columns_are_shared_by_two_at_most() {
         let table = AliasTable::new(&[3, 4, 1]).expect("small");
         let columns: Vec<_> = table.columns.iter().map(|column| column.alias).collect();
-        assert_eq!(
-            (columns, table.splits),
-            (vec![0, 0, 1, 1], vec![0, 4, 4, 0])
-        );
+        assert_eq!((columns, table.splits), (vec![0, 0, 1, 1], vec![0, 4, 4, 0]));
     }
 
     #[test]

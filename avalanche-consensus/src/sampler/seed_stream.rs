@@ -20,11 +20,7 @@ impl SeedStream {
     pub(super) fn new(seed: &[u8; 32]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("avalanche/consensus/sampler/v1");
         hasher.update(seed);
-        Self {
-            output: hasher.finalize_xof(),
-            buffer: [0; BUFFER],
-            read: BUFFER / WORD,
-        }
+        Self { output: hasher.finalize_xof(), buffer: [0; BUFFER], read: BUFFER / WORD }
     }
 
     /// The next word.
@@ -107,10 +103,7 @@ mod tests {
     fn chances_are_decided_by_as_many_words_as_needed() {
         let check = |part, whole, words: &[u32], expected| {
             let mut left = words.iter();
-            assert_eq!(
-                chance(part, whole, || *left.next().expect("too few")),
-                expected
-            );
+            assert_eq!(chance(part, whole, || *left.next().expect("too few")), expected);
             assert_eq!(left.len(), 0, "{part}/{whole}: every word is needed");
         };
         // The ends, for the words that come closest to them.

@@ -121,13 +121,7 @@ impl SeededSampler {
 
     /// Draws by proposals, for a `count` of at most a quarter of the total.
     fn propose(&mut self, count: u32, out: &mut Vec<u32>) {
-        let Self {
-            stream,
-            table,
-            weights,
-            drawn,
-            ..
-        } = self;
+        let Self { stream, table, weights, drawn, .. } = self;
         let mut left = count;
         while left > 0 {
             let index = table.draw(|| stream.next_u32());

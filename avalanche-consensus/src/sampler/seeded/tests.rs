@@ -39,10 +39,7 @@ impl Fit {
             .iter()
             .map(|(count, expected)| (*count as f64 - expected).squared() / expected)
             .sum();
-        Self {
-            statistic,
-            critical: critical(groups.len() - 1),
-        }
+        Self { statistic, critical: critical(groups.len() - 1) }
     }
 
     fn holds(&self) -> bool {
@@ -50,14 +47,8 @@ impl Fit {
     }
 
     fn assert(&self, what: &str) {
-        let Self {
-            statistic,
-            critical,
-        } = self;
-        assert!(
-            self.holds(),
-            "{what}: chi-square {statistic:.1} above {critical:.1}"
-        );
+        let Self { statistic, critical } = self;
+        assert!(self.holds(), "{what}: chi-square {statistic:.1} above {critical:.1}");
     }
 }
 
@@ -100,11 +91,7 @@ fn fit_place(weights: &[u64], place: usize, samples: u32, draw: Draw<'_>) -> Fit
         counts[out[place] as usize] += 1;
     }
     let total = total(weights);
-    Fit::new(
-        counts
-            .into_iter()
-            .zip(weights.iter().map(|weight| *weight as f64 / total)),
-    )
+    Fit::new(counts.into_iter().zip(weights.iter().map(|weight| *weight as f64 / total)))
 }
 
 /// Which pair of validators stands at the first two places.
@@ -162,25 +149,15 @@ fn distributions() -> Vec<(&'static str, Vec<u64>, u32)> {
     let zipf = |scale: u64, n: u64| (1..=n).map(|rank| scale / rank).collect();
     let mut whale = vec![1_000_000_007; 141];
     whale[70] = 60_000_000_180;
-    let sparse = (0..400)
-        .map(|at| if at % 16 == 3 { 1 + at } else { 0 })
-        .collect();
+    let sparse = (0..400).map(|at| if at % 16 == 3 { 1 + at } else { 0 }).collect();
     vec![
         ("uniform", vec![2_000_000_000_000; 100], 20),
         ("Zipf", zipf(1_000_000_000_000_000, 300), 20),
         ("whale of 30 %", whale, 20),
         ("many zeros", sparse, 20),
         ("near the greatest total", vec![u64::MAX / 7; 7], 20),
-        (
-            "few units, by proposals",
-            vec![3, 1, 0, 9, 5, 2, 4, 0, 8, 8],
-            10,
-        ),
-        (
-            "few units, by shuffle",
-            vec![3, 1, 0, 9, 5, 2, 4, 0, 8, 8],
-            11,
-        ),
+        ("few units, by proposals", vec![3, 1, 0, 9, 5, 2, 4, 0, 8, 8], 10),
+        ("few units, by shuffle", vec![3, 1, 0, 9, 5, 2, 4, 0, 8, 8], 11),
         ("all units but one", vec![4, 4, 4, 4, 5], 20),
     ]
 }
@@ -197,11 +174,7 @@ fn the_critical_value_is_exceeded_once_in_ten_thousand() {
             sum += term;
             term *= mean / f64::from(hits);
         }
-        assert!(
-            (0.6e-4..1.1e-4).contains(&sum),
-            "{} degrees: {sum}",
-            2 * half
-        );
+        assert!((0.6e-4..1.1e-4).contains(&sum), "{} degrees: {sum}", 2 * half);
     }
 }
 
@@ -248,9 +221,7 @@ fn pairs_have_their_joint_distribution() {
 fn the_same_tests_refuse_biased_samplers() {
     // Every second validator has a twentieth too much, as a column that is picked unevenly would give.
     let honest = vec![1_000; 100];
-    let tilted: Vec<_> = (0..100)
-        .map(|at| if at % 2 == 0 { 1_050 } else { 1_000 })
-        .collect();
+    let tilted: Vec<_> = (0..100).map(|at| if at % 2 == 0 { 1_050 } else { 1_000 }).collect();
     let mut biased = sampler(&tilted, 1);
     let fit = fit_place(&honest, 0, SAMPLES, &mut |out| {
         biased.sample_into(20, out).expect("enough weight");
@@ -269,10 +240,7 @@ fn the_same_tests_refuse_biased_samplers() {
         }
     };
     let fit = fit_multiplicity(&weights, 3, 10, SAMPLES, &mut replaced);
-    assert!(
-        !fit.holds(),
-        "replacement goes unseen in the multiplicities"
-    );
+    assert!(!fit.holds(), "replacement goes unseen in the multiplicities");
     // Places alone cannot tell it, which is why there are three tests.
     assert!(fit_place(&weights, 9, SAMPLES, &mut replaced).holds());
 
@@ -302,10 +270,7 @@ fn the_first_samples_of_a_seed_are_pinned() {
     assert_eq!(draw(16), [4, 5, 4, 5, 4, 5, 5, 5, 5, 4, 4, 5, 4, 4, 4, 5]);
     assert_eq!(draw(1), [5]);
     // More than a quarter of the total is shuffled.
-    assert_eq!(
-        draw(600)[..16],
-        [5, 5, 4, 4, 5, 4, 5, 4, 4, 2, 5, 4, 4, 4, 4, 5]
-    );
+    assert_eq!(draw(600)[..16], [5, 5, 4, 4, 5, 4, 5, 4, 4, 2, 5, 4, 4, 4, 4, 5]);
     assert_eq!(draw(1), [5]);
 }
 
@@ -315,9 +280,7 @@ fn every_unit_comes_when_all_are_wanted() {
     let mut sampler = sampler(&weights, 5);
     let mut out = Vec::new();
     for _ in 0..50 {
-        sampler
-            .sample_into(20, &mut out)
-            .expect("exactly the total");
+        sampler.sample_into(20, &mut out).expect("exactly the total");
         let mut counts = [0; 6];
         out.iter().for_each(|index| counts[*index as usize] += 1);
         assert_eq!(counts, weights);
@@ -339,11 +302,7 @@ fn no_sample_has_more_units_than_there_are() {
             seen[index as usize] += times;
         }
     }
-    assert!(
-        seen.iter()
-            .zip(weights)
-            .all(|(seen, weight)| (*seen > 0) == (weight > 0))
-    );
+    assert!(seen.iter().zip(weights).all(|(seen, weight)| (*seen > 0) == (weight > 0)));
 }
 
 #[test]
@@ -351,18 +310,10 @@ fn a_refused_sample_changes_nothing() {
     let (mut refused, mut other) = (sampler(&[3, 4], 8), sampler(&[3, 4], 8));
     let (mut out, mut expected) = (vec![9, 9], Vec::new());
     let error = refused.sample_into(8, &mut out);
-    assert_eq!(
-        error,
-        Err(Error::InsufficientWeight {
-            total: 7,
-            wanted: 8
-        })
-    );
+    assert_eq!(error, Err(Error::InsufficientWeight { total: 7, wanted: 8 }));
     assert_eq!(out, [9, 9]);
     refused.sample_into(7, &mut out).expect("exactly the total");
-    other
-        .sample_into(7, &mut expected)
-        .expect("exactly the total");
+    other.sample_into(7, &mut expected).expect("exactly the total");
     assert_eq!(out, expected);
 }
 
@@ -373,10 +324,7 @@ fn nothing_can_be_drawn_from_nothing() {
         let mut out = vec![1];
         assert_eq!(sampler.sample_into(0, &mut out), Ok(()));
         assert!(out.is_empty());
-        let error = Error::InsufficientWeight {
-            total: 0,
-            wanted: 1,
-        };
+        let error = Error::InsufficientWeight { total: 0, wanted: 1 };
         assert_eq!(sampler.sample_into(1, &mut out), Err(error));
     }
 }
