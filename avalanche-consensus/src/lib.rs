@@ -6,6 +6,7 @@ pub mod poll;
 pub mod sampler;
 pub mod snowball;
 pub mod snowman;
+pub mod validators;
 mod vocabulary;
 
 pub use error::Error;
