@@ -39,7 +39,10 @@ impl<R: Rule, V: Ord + Clone + fmt::Debug> Flat<R, V> {
     /// A bag of more than `k` votes is not meaningful: two values could reach the threshold.
     pub fn record_poll(&mut self, votes: &Bag<V>) -> bool {
         let Some((choice, count)) = votes.mode() else {
-            self.record_unsuccessful_poll();
+            // A poll without votes is a short poll, and those leave a decided instance as it is.
+            if !self.finalized() {
+                self.record_unsuccessful_poll();
+            }
             return false;
         };
         self.instance.record_poll(count, choice);
