@@ -4,6 +4,8 @@
 mod error;
 pub mod snowball;
 pub mod snowman;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod vocabulary;
 
 pub use error::Error;
