@@ -194,7 +194,7 @@ fn target(poll: Pick, validator: Pick, model: &Model) -> (u32, NodeId) {
         Pick::Any(request) => model
             .polls
             .iter()
-            .position(|poll| poll.request == request.into()),
+            .position(|poll| poll.request == u32::from(request)),
     };
     let polled = at.map(|at| &model.polls[at].polled);
     let known = polled.and_then(|polled| match validator {

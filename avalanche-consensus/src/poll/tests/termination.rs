@@ -88,7 +88,7 @@ fn the_last_answer_exhausts_a_poll() {
 #[test]
 fn nothing_but_drops_is_not_settled() {
     let mut polls = polls(5, 3, 3);
-    assert_eq!(run(&mut polls, 5, &[], &tree(&[])), []);
+    assert!(run(&mut polls, 5, &[], &tree(&[])).is_empty());
     assert_eq!(polls.drop_validator(0, &node(0), &tree(&[])), []);
     assert_eq!(polls.drop_validator(0, &node(1), &tree(&[])), []);
     assert_eq!(polls.drop_validator(0, &node(2), &tree(&[])), [votes(&[])]);
@@ -177,8 +177,8 @@ fn blocks_that_nobody_voted_for_get_the_votes_of_their_descendants() {
         counts(&[(1, 2), (2, 1), (6, 1), (99, 9)], &tree),
         [1, 1, 1, 2, 3, 4, 4, 9]
     );
-    // A vote for an ancestor of a voted block.
-    assert_eq!(counts(&[(6, 1), (7, 1), (0, 1)], &tree), [1, 1, 2, 3]);
+    // Votes for ancestors of a voted block; 8 was reached from 0.
+    assert_eq!(counts(&[(6, 1), (7, 1), (0, 1)], &tree), [1, 1, 2, 3, 3]);
 }
 
 #[test]
