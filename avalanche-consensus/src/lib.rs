@@ -3,6 +3,7 @@
 
 mod error;
 pub mod poll;
+pub mod sampler;
 pub mod snowball;
 pub mod snowman;
 mod vocabulary;
