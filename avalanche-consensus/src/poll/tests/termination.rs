@@ -205,7 +205,23 @@ fn a_prefix_that_can_change_keeps_the_poll_open() {
     assert_eq!(open.drop_validator(0, &node(5), &prefixed).len(), 1);
 }
 
-/// The only test of more vertices than are scanned: two lines of 100 blocks on one root.
+/// Each climb but the first ends at a block that is known already, wherever it is kept.
+#[test]
+fn a_line_of_which_every_block_is_voted_for_is_counted_exactly() {
+    let block = |height: u8| Id::hash(&[height]);
+    let line: BTreeMap<Id, Id> =
+        (1..100).map(|height| (block(height), block(height - 1))).collect();
+    let votes: Bag = (0..100).map(block).collect();
+    let mut graph = VoteGraph::new(HashKey::from_seed([1; 32]), 1000);
+    let mut seen = Vec::new();
+    assert!(graph.all_counts(&votes, &line, |count| {
+        seen.push(count);
+        true
+    }));
+    assert_eq!(seen, (1..=100).collect::<Vec<_>>());
+}
+
+/// More vertices than are scanned: two lines of 100 blocks on one root.
 #[test]
 fn graphs_of_hundreds_of_blocks_are_counted_exactly() {
     let block = |line: u8, height: u8| Id::hash(&[line, height]);
