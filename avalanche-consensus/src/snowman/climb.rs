@@ -27,15 +27,30 @@ use crate::snowball::Ballot;
 struct Entry {
     block: BlockRef,
     count: u32,
+    /// The child of the block that the votes came from; none for votes given to the block itself.
+    child: BlockRef,
 }
 
 /// A block whose tree takes part in the poll, with the votes for its children.
 #[derive(Clone, Copy, Debug)]
 struct Level {
     parent: BlockRef,
+    /// The child that has all the votes, if one has.
+    only: BlockRef,
+    count: u32,
+    /// The votes, otherwise.
     first: u32,
     len: u32,
-    count: u32,
+}
+
+/// A level whose votes are all for one child.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) parent: BlockRef,
+    pub(super) child: BlockRef,
+    /// The block of the level after it.
+    pub(super) next: BlockRef,
+    pub(super) count: u32,
 }
 
 /// The working memory of a poll, kept between polls so that none of them allocates.
@@ -47,9 +62,7 @@ pub(super) struct Climb {
     pending: Vec<Entry>,
     /// Blocks at the present height.
     entries: Vec<Entry>,
-    /// Their parents.
-    parents: Vec<Entry>,
-    /// Levels whose children have votes of their own, lowest height last.
+    /// Levels that were found while there were several entries, lowest height last.
     levels: Vec<Level>,
     ballots: Vec<Ballot>,
     /// The blocks below those levels, lowest height last: the only child with votes of each level from
@@ -57,7 +70,7 @@ pub(super) struct Climb {
     chain: Vec<BlockRef>,
     base: BlockRef,
     count: u32,
-    /// The ballot of the level of the chain that was taken last.
+    /// The ballot of the level that was taken last, if it has just one.
     ballot: [Ballot; 1],
 }
 
@@ -66,7 +79,6 @@ impl Climb {
         Self {
             pending: Vec::new(),
             entries: Vec::new(),
-            parents: Vec::new(),
             levels: Vec::new(),
             ballots: Vec::new(),
             chain: Vec::new(),
@@ -94,35 +106,59 @@ impl Climb {
         if counted < alpha_preference {
             return;
         }
-        while self.rise(arena) {
+        loop {
+            self.rise(arena);
             if let ([entry], []) = (self.entries.as_slice(), self.pending.as_slice()) {
                 self.follow(arena, last_accepted, *entry);
                 return;
             }
-            self.merge(arena, last_accepted, alpha_preference);
+            self.merge(arena, alpha_preference);
         }
     }
 
-    /// Takes the level nearest to the last accepted block: its block, the ballots for its tree, and how
-    /// many votes they are.
-    pub(super) fn pop(&mut self) -> Option<(BlockRef, &mut [Ballot], u32)> {
-        if let Some(child) = self.chain.pop() {
-            let parent = std::mem::replace(&mut self.base, child);
-            self.ballot = [Ballot { choice: child.choice(), count: self.count }];
-            return Some((parent, &mut self.ballot, self.count));
-        }
-        let level = self.levels.pop()?;
-        let range = level.first as usize..(level.first + level.len) as usize;
-        Some((level.parent, self.ballots.get_mut(range).unwrap_or_default(), level.count))
+    /// Whether no level is left.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.chain.is_empty() && self.levels.is_empty()
     }
 
     /// The block of the level that comes next.
     pub(super) fn peek(&self) -> BlockRef {
-        if self.chain.is_empty() {
-            self.levels.last().map_or(BlockRef::NONE, |level| level.parent)
-        } else {
-            self.base
+        if self.chain.is_empty() { parent(self.levels.last()) } else { self.base }
+    }
+
+    /// The level that comes next, if all its votes are for one child.
+    pub(super) fn link(&self) -> Option<Link> {
+        if let Some((child, rest)) = self.chain.split_last() {
+            let next = if rest.is_empty() { parent(self.levels.last()) } else { *child };
+            return Some(Link { parent: self.base, child: *child, next, count: self.count });
         }
+        let (level, rest) = self.levels.split_last()?;
+        let Level { parent: block, only, count, .. } = *level;
+        let link = Link { parent: block, child: only, next: parent(rest.last()), count };
+        (!only.is_none()).then_some(link)
+    }
+
+    /// Takes the level that [`Climb::link`] showed.
+    pub(super) fn advance(&mut self) {
+        match self.chain.pop() {
+            Some(child) => self.base = child,
+            None => {
+                self.levels.pop();
+            }
+        }
+    }
+
+    /// Takes the level nearest to the last accepted block: the ballots for its tree, and how many votes
+    /// they are.
+    pub(super) fn pop(&mut self) -> Option<(&mut [Ballot], u32)> {
+        if let Some(Link { child, count, .. }) = self.link() {
+            self.advance();
+            self.ballot = [Ballot { choice: child.choice(), count }];
+            return Some((&mut self.ballot, count));
+        }
+        let level = self.levels.pop()?;
+        let range = level.first as usize..(level.first + level.len) as usize;
+        Some((self.ballots.get_mut(range).unwrap_or_default(), level.count))
     }
 
     /// Looks the voted blocks up, sorts them by height and returns how many votes count.
@@ -134,58 +170,83 @@ impl Climb {
             match arena.find(id) {
                 Some(block) if block != last_accepted => {
                     counted += count;
-                    self.pending.push(Entry { block, count });
+                    self.pending.push(Entry { block, count, child: BlockRef::NONE });
                 }
                 _ => {}
             }
         }
         if self.pending.len() > 1 {
-            self.pending.sort_unstable_by_key(|entry| arena.slot(entry.block).height);
+            self.pending.sort_unstable_by_key(|entry| arena.height(entry.block));
         }
         counted
     }
 
-    /// Brings the pending blocks of the present height in, and returns whether any vote is left.
+    /// Brings the pending blocks of the present height in.
     ///
     /// The present height is that of the entries or, if there are none, the highest pending one.
-    fn rise(&mut self, arena: &Arena) -> bool {
-        let Some(first) = self.entries.first().or(self.pending.last()) else {
-            return false;
-        };
-        let height = arena.slot(first.block).height;
-        while let Some(entry) =
-            self.pending.pop_if(|entry| arena.slot(entry.block).height == height)
-        {
-            add(&mut self.entries, entry);
+    fn rise(&mut self, arena: &Arena) {
+        let Some(next) = self.pending.last() else { return };
+        let next = arena.height(next.block);
+        if self.entries.first().is_some_and(|entry| arena.height(entry.block) != next) {
+            return;
         }
-        true
+        while let Some(entry) = self.pending.pop_if(|entry| arena.height(entry.block) == next) {
+            match self.entries.iter_mut().find(|known| known.block == entry.block) {
+                Some(known) => known.count += entry.count,
+                None => self.entries.push(entry),
+            }
+        }
     }
 
     /// Replaces the entries by their parents, and adds a level for the one with enough votes.
-    fn merge(&mut self, arena: &Arena, last_accepted: BlockRef, alpha_preference: u32) {
-        self.parents.clear();
-        for entry in &self.entries {
-            let block = arena.slot(entry.block).parent;
-            add(&mut self.parents, Entry { block, count: entry.count });
+    fn merge(&mut self, arena: &Arena, alpha_preference: u32) {
+        for entry in &mut self.entries {
+            entry.child = entry.block;
+            entry.block = arena.slot(entry.block).parent;
         }
-        for parent in &self.parents {
-            if parent.count >= alpha_preference {
-                let first = self.ballots.len();
-                let children =
-                    self.entries.iter().filter(|e| arena.slot(e.block).parent == parent.block);
-                self.ballots
-                    .extend(children.map(|e| Ballot { choice: e.block.choice(), count: e.count }));
-                let len = self.ballots.len() - first;
-                self.levels.push(Level {
-                    parent: parent.block,
-                    first: index(first),
-                    len: index(len),
-                    count: parent.count,
-                });
+        if let Some(parent) = self.parent_with(alpha_preference) {
+            self.add_level(parent);
+        }
+        let mut at = 1;
+        while let Some((entry, earlier)) =
+            self.entries.get_mut(..=at).and_then(<[Entry]>::split_last_mut)
+        {
+            match earlier.iter_mut().find(|known| known.block == entry.block) {
+                Some(known) => {
+                    known.count += entry.count;
+                    self.entries.swap_remove(at);
+                }
+                None => at += 1,
             }
         }
-        std::mem::swap(&mut self.entries, &mut self.parents);
-        self.entries.retain(|entry| entry.block != last_accepted);
+    }
+
+    /// The parent whose children have at least `alpha_preference` votes together. There is at most one.
+    fn parent_with(&self, alpha_preference: u32) -> Option<BlockRef> {
+        let enough = |count: u32| count >= alpha_preference;
+        let alone = self.entries.iter().find(|entry| enough(entry.count));
+        let together = || self.entries.iter().find(|entry| enough(self.votes_below(entry.block)));
+        alone.or_else(together).map(|entry| entry.block)
+    }
+
+    fn votes_below(&self, parent: BlockRef) -> u32 {
+        self.entries.iter().filter(|entry| entry.block == parent).map(|entry| entry.count).sum()
+    }
+
+    fn add_level(&mut self, parent: BlockRef) {
+        let first = self.ballots.len();
+        let mut level =
+            Level { parent, only: BlockRef::NONE, count: 0, first: index(first), len: 0 };
+        for entry in self.entries.iter().filter(|entry| entry.block == parent) {
+            level.only = entry.child;
+            level.count += entry.count;
+            level.len += 1;
+            self.ballots.push(Ballot { choice: entry.child.choice(), count: entry.count });
+        }
+        if level.len > 1 {
+            level.only = BlockRef::NONE;
+        }
+        self.levels.push(level);
     }
 
     /// Adds a level for every ancestor of the only entry that is left.
@@ -200,12 +261,9 @@ impl Climb {
     }
 }
 
-/// Adds the votes of `entry` to those of its block.
-fn add(entries: &mut Vec<Entry>, entry: Entry) {
-    match entries.iter_mut().find(|known| known.block == entry.block) {
-        Some(known) => known.count += entry.count,
-        None => entries.push(entry),
-    }
+/// The block of a level.
+fn parent(level: Option<&Level>) -> BlockRef {
+    level.map_or(BlockRef::NONE, |level| level.parent)
 }
 
 /// An index into working memory, which holds far fewer than 2^32 ballots.
