@@ -31,6 +31,7 @@ mod coverage;
 mod difference;
 mod eager_snowman;
 mod eager_tree;
+mod network;
 mod script;
 mod snowman_duel;
 pub mod strategies;
@@ -42,6 +43,7 @@ pub use coverage::Coverage;
 pub use difference::Difference;
 pub use eager_snowman::{Acceptance, EagerSnowman, SnowmanPoll};
 pub use eager_tree::{Added, EagerTree, Factory, SplitCase, TreePoll};
+pub use network::Network;
 pub use script::{
     IdSpace, Parent, SnowmanOperation, SnowmanScript, TreeOperation, TreeScript, parameters,
 };
