@@ -6,6 +6,9 @@ pub mod poll;
 pub mod sampler;
 pub mod snowball;
 pub mod snowman;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod validators;
 mod vocabulary;
 
 pub use error::Error;

@@ -16,7 +16,8 @@ pub(crate) fn file(path: &Path, report: &mut Report<'_>) -> io::Result<()> {
     report.begin_file(path);
     match Lines::open(path) {
         Ok(lines) => {
-            let mut reading = Reading { lines, trace: Trace::None, check: Check::default(), report };
+            let mut reading =
+                Reading { lines, trace: Trace::None, check: Check::default(), report };
             reading.all_lines()?;
             reading.finish()?;
         }
@@ -81,10 +82,14 @@ impl Reading<'_, '_> {
         match std::mem::replace(&mut self.trace, Trace::Over) {
             Trace::None => self.stop(&Fault::new("event before the first `init`")),
             // Not executed any more, but an unknown operation is still an error.
-            Trace::Over => family::known(&event).map_or_else(|fault| self.fault(&fault), |()| Ok(())),
+            Trace::Over => {
+                family::known(&event).map_or_else(|fault| self.fault(&fault), |()| Ok(()))
+            }
             Trace::Running(running) if running.family != event.family => {
                 let (family, found) = (running.family, event.family);
-                self.stop(&Fault::new(format!("event of family `{found}` in a trace of `{family}`")))
+                self.stop(&Fault::new(format!(
+                    "event of family `{found}` in a trace of `{family}`"
+                )))
             }
             Trace::Running(mut running) => {
                 self.check.next_event();

@@ -158,12 +158,7 @@ impl<R: Rule> Chain<R> {
     }
 
     /// What an event that decides nothing recorded.
-    fn compare_quiet(
-        &self,
-        out: Object<'_>,
-        check: &mut Check,
-        err: Value,
-    ) -> Result<(), Fault> {
+    fn compare_quiet(&self, out: Object<'_>, check: &mut Check, err: Value) -> Result<(), Fault> {
         check.member(out, Level::Decisions, "err", err)?;
         self.compare_state(out, check)
     }

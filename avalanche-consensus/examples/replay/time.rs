@@ -53,7 +53,9 @@ pub(crate) fn files(paths: &[PathBuf], report: &mut Report<'_>) -> io::Result<()
     for path in paths {
         report.begin_file(path);
         match parse(path) {
-            Ok(traces) if traces.is_empty() => report.fault(None, "there is no trace in this file")?,
+            Ok(traces) if traces.is_empty() => {
+                report.fault(None, "there is no trace in this file")?
+            }
             Ok(traces) => traces.iter().try_for_each(|trace| trace.time(report))?,
             Err((line, fault)) => report.fault(line, &fault.to_string())?,
         }
@@ -123,7 +125,9 @@ fn parse(path: &Path) -> Result<Vec<Trace>, (Option<u64>, Fault)> {
 impl Trace {
     fn parse(init: &Event<'_>, line: u64) -> Result<Self, Fault> {
         if init.family != "sm" || init.line.find("bench").is_none() {
-            return Err(Fault::new("only bench-snowman traces, which have a `bench` label, are timed"));
+            return Err(Fault::new(
+                "only bench-snowman traces, which have a `bench` label, are timed",
+            ));
         }
         let seed = init.line.find("seed").cloned().unwrap_or_default();
         Ok(Self {
@@ -144,7 +148,9 @@ impl Trace {
     fn push(&mut self, event: &Event<'_>) -> Result<(), Fault> {
         match (event.family, event.op, self.sections.last_mut()) {
             ("sm", "add", Some(Section::Adds(adds))) => adds.push(snowman::block(event.line)?),
-            ("sm", "add", _) => self.sections.push(Section::Adds(vec![snowman::block(event.line)?])),
+            ("sm", "add", _) => {
+                self.sections.push(Section::Adds(vec![snowman::block(event.line)?]))
+            }
             ("sm", "poll", Some(Section::Polls(polls))) => polls.push(event.line.votes("votes")?),
             ("sm", "poll", _) => {
                 self.sections.push(Section::Polls(vec![event.line.votes("votes")?]));
