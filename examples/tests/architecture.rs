@@ -99,7 +99,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "avalanche-benches",
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY],
-        always: &[],
+        always: &["rustix"],
         by_feature: &[],
         development: &["criterion"],
     },

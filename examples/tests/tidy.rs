@@ -24,7 +24,7 @@ const LONG_FILES: &[(&str, &str)] = &[];
 
 /// Files that are not text: folder, ending, reason.
 const BINARY_FILES: &[(&str, &str, &str)] = &[
-    ("avalanche-consensus/tests/", ".zst", "recorded traces of the reference"),
+    ("avalanche-consensus/conformance/", ".zst", "recorded traces of AvalancheGo"),
     ("avalanche-consensus/fuzz/corpus/", "", "inputs that fuzzing found"),
 ];
 
@@ -334,8 +334,9 @@ fn unreached_files_are_found() {
 
 #[test]
 fn binary_files_stand_only_where_they_are_listed() {
-    assert!(may_be_binary("avalanche-consensus/tests/traces/a.jsonl.zst"));
-    for path in ["avalanche-consensus/tests/a.bin", "avalanche-consensus/src/a.zst", "a.zst"] {
+    assert!(may_be_binary("avalanche-consensus/conformance/a.jsonl.zst"));
+    for path in ["avalanche-consensus/conformance/a.bin", "avalanche-consensus/src/a.zst", "a.zst"]
+    {
         assert!(!may_be_binary(path), "{path}");
     }
 }
