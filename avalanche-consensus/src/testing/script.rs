@@ -154,13 +154,7 @@ impl TreeScript {
                 _ => TreeOperation::Poll(bytes.ballot()),
             });
         }
-        Self {
-            factory,
-            parameters,
-            ids,
-            first,
-            operations,
-        }
+        Self { factory, parameters, ids, first, operations }
     }
 }
 
@@ -170,27 +164,16 @@ impl SnowmanScript {
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut bytes = Bytes(bytes);
         let (factory, parameters, ids) = bytes.head();
-        let refuse = Some(bytes.u16())
-            .filter(|call| call % 4 == 3)
-            .map(|call| call / 4 % 64);
+        let refuse = Some(bytes.u16()).filter(|call| call % 4 == 3).map(|call| call / 4 % 64);
         let mut operations = Vec::new();
         while !bytes.0.is_empty() {
             operations.push(match bytes.u8() % 8 {
-                0..=2 => SnowmanOperation::Add {
-                    id: bytes.u16(),
-                    parent: bytes.parent(),
-                },
+                0..=2 => SnowmanOperation::Add { id: bytes.u16(), parent: bytes.parent() },
                 3 => SnowmanOperation::Aim(bytes.u16()),
                 _ => SnowmanOperation::Poll(bytes.ballot()),
             });
         }
-        Self {
-            factory,
-            parameters,
-            ids,
-            operations,
-            refuse,
-        }
+        Self { factory, parameters, ids, operations, refuse }
     }
 }
 
@@ -212,23 +195,12 @@ impl Bytes<'_> {
 
     fn head(&mut self) -> (Factory, Parameters, IdSpace) {
         let kind = self.u8();
-        let factory = if kind & 1 == 0 {
-            Factory::Snowflake
-        } else {
-            Factory::Snowball
-        };
+        let factory = if kind & 1 == 0 { Factory::Snowflake } else { Factory::Snowball };
         let ids = match kind >> 1 {
             0 => IdSpace::Wide,
-            draw => IdSpace::Tiny {
-                bits: u32::from(draw >> 1) % 11 + 2,
-                last: draw & 1 == 1,
-            },
+            draw => IdSpace::Tiny { bits: u32::from(draw >> 1) % 11 + 2, last: draw & 1 == 1 },
         };
-        (
-            factory,
-            parameters([self.u8(), self.u8(), self.u8(), self.u8()]),
-            ids,
-        )
+        (factory, parameters([self.u8(), self.u8(), self.u8(), self.u8()]), ids)
     }
 
     fn ballot(&mut self) -> Ballot {
@@ -271,21 +243,11 @@ mod tests {
 
     #[test]
     fn tiny_ids_use_low_bits_and_bit_255_only() {
-        let ids = IdSpace::Tiny {
-            bits: 12,
-            last: true,
-        };
+        let ids = IdSpace::Tiny { bits: 12, last: true };
         let id = ids.id(0xffff);
         let ones: Vec<_> = (0..Id::BITS).filter(|bit| id.bit(*bit)).collect();
         assert_eq!(ones, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255]);
-        assert_eq!(
-            IdSpace::Tiny {
-                bits: 2,
-                last: false
-            }
-            .id(0xfff0),
-            Id::EMPTY
-        );
+        assert_eq!(IdSpace::Tiny { bits: 2, last: false }.id(0xfff0), Id::EMPTY);
     }
 
     #[test]
