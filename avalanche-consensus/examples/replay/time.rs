@@ -13,7 +13,7 @@ use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
 use avalanche_consensus::snowman::{Acceptor, Block, Topological};
 use avalanche_consensus::{Bag, Height, Id, Timestamp};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::check::{Check, Level};
 use super::clock::{self, Cost, Stopwatch};
