@@ -62,9 +62,17 @@ pub enum Error {
         /// The sample size, which is the most that is allowed.
         k: u32,
     },
+    /// No more polls can be open at once. Wait until some have their answers, or construct the set with
+    /// a higher bound.
+    PollsFull {
+        /// The bound.
+        max: u32,
+    },
     /// An earlier failure left this instance unsafe to use. Stop the chain and start again from the
     /// last accepted block.
     Poisoned,
+    /// A sum of weights is above [`u64::MAX`]. Nothing was changed: give weights in a coarser unit.
+    WeightOverflow,
 }
 
 impl fmt::Display for Error {
@@ -79,37 +87,17 @@ impl fmt::Display for Error {
                  rising, beta not rising and at least 1",
             ),
             Self::ChoicesFull { max } => {
-                write!(
-                    f,
-                    "tree holds {max} choices, which is the bound; decide before adding more"
-                )
+                write!(f, "tree holds {max} choices, which is the bound; decide before adding more")
             }
             Self::Duplicate { block } => write!(f, "block {block} is already processing"),
             Self::UnknownParent { block, parent } => {
-                write!(
-                    f,
-                    "block {block} names unknown parent {parent}; add the parent first"
-                )
+                write!(f, "block {block} names unknown parent {parent}; add the parent first")
             }
-            Self::WrongHeight {
-                block,
-                height,
-                expected: Some(expected),
-            } => {
-                write!(
-                    f,
-                    "block {block} states height {height}; its parent's child has {expected}"
-                )
+            Self::WrongHeight { block, height, expected: Some(expected) } => {
+                write!(f, "block {block} states height {height}; its parent's child has {expected}")
             }
-            Self::WrongHeight {
-                block,
-                height,
-                expected: None,
-            } => {
-                write!(
-                    f,
-                    "block {block} states height {height}; its parent has the last height"
-                )
+            Self::WrongHeight { block, height, expected: None } => {
+                write!(f, "block {block} states height {height}; its parent has the last height")
             }
             Self::ProcessingFull { max } => {
                 write!(
@@ -120,8 +108,19 @@ impl fmt::Display for Error {
             Self::TooManyVotes { votes, k } => {
                 write!(f, "{votes} votes in one poll; at most k = {k} are allowed")
             }
+            Self::PollsFull { max } => {
+                write!(
+                    f,
+                    "{max} polls are open already, which is the bound; wait for answers first"
+                )
+            }
             Self::Poisoned => f.write_str(
                 "instance is poisoned by an earlier failure; restart from the last accepted block",
+            ),
+            Self::WeightOverflow => write!(
+                f,
+                "weights add up to more than {}, which is the greatest total; use a coarser unit",
+                u64::MAX
             ),
         }
     }

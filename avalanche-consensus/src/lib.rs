@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod poll;
+pub mod sampler;
 pub mod snowball;
 pub mod snowman;
 mod vocabulary;

@@ -32,10 +32,7 @@ impl<R: Rule, const N: usize> Binary<R, N> {
     #[must_use]
     pub fn new(thresholds: impl Into<Thresholds<N>>, choice: Bit) -> Self {
         let state = BinaryState::new(choice, Confidence::NEW, R::Binary::new(choice));
-        Self {
-            thresholds: thresholds.into(),
-            state,
-        }
+        Self { thresholds: thresholds.into(), state }
     }
 
     pub(super) const fn from_state(thresholds: Thresholds<N>, state: BinaryState<R, N>) -> Self {
@@ -96,11 +93,7 @@ pub(crate) struct BinaryState<R: Rule, const N: usize> {
 
 impl<R: Rule, const N: usize> BinaryState<R, N> {
     pub(super) const fn new(slush: Bit, confidence: Confidence<N>, strength: R::Binary) -> Self {
-        Self {
-            slush,
-            confidence,
-            strength,
-        }
+        Self { slush, confidence, strength }
     }
 
     pub(crate) fn record_poll(&mut self, thresholds: &Thresholds<N>, count: u32, choice: Bit) {
@@ -131,20 +124,13 @@ impl<R: Rule, const N: usize> BinaryState<R, N> {
     }
 
     pub(crate) fn preference(&self) -> Bit {
-        if self.finalized() {
-            self.slush
-        } else {
-            self.strength.preference(self.slush)
-        }
+        if self.finalized() { self.slush } else { self.strength.preference(self.slush) }
     }
 }
 
 impl<R: Rule, const N: usize> fmt::Display for BinaryState<R, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (confidence, slush) = (self.confidence, self.slush);
-        self.strength.show(
-            format_args!("SF({confidence}, SL(Preference = {slush}))"),
-            f,
-        )
+        self.strength.show(format_args!("SF({confidence}, SL(Preference = {slush}))"), f)
     }
 }

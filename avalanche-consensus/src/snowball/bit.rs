@@ -55,14 +55,8 @@ impl<T> Pair<T> {
     /// `at` for `bit`, `other` for the other bit.
     pub(crate) fn new(bit: Bit, at: T, other: T) -> Self {
         match bit {
-            Bit::Zero => Self {
-                zero: at,
-                one: other,
-            },
-            Bit::One => Self {
-                zero: other,
-                one: at,
-            },
+            Bit::Zero => Self { zero: at, one: other },
+            Bit::One => Self { zero: other, one: at },
         }
     }
 

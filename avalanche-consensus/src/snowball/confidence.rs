@@ -12,10 +12,7 @@ pub(crate) struct Confidence<const N: usize> {
 }
 
 impl<const N: usize> Confidence<N> {
-    pub(crate) const NEW: Self = Self {
-        counters: [0; N],
-        finalized: false,
-    };
+    pub(crate) const NEW: Self = Self { counters: [0; N], finalized: false };
 
     /// Counts a poll with `count` votes for the preference.
     ///

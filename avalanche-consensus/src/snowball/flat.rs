@@ -29,9 +29,7 @@ impl<R: Rule, V: Ord + Clone + fmt::Debug> Flat<R, V> {
     /// An instance without confidence that prefers `choice`.
     #[must_use]
     pub fn new(parameters: Parameters, choice: V) -> Self {
-        Self {
-            instance: Nnary::new(parameters, choice),
-        }
+        Self { instance: Nnary::new(parameters, choice) }
     }
 
     /// Counts a poll, and returns whether its most frequent vote reached the preference threshold.

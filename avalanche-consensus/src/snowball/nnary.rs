@@ -68,11 +68,7 @@ impl<R: Rule, V: Ord + Clone + fmt::Debug, const N: usize> Nnary<R, V, N> {
     /// The value that is preferred, or decided.
     #[must_use]
     pub fn preference(&self) -> &V {
-        if self.finalized() {
-            &self.slush
-        } else {
-            self.strength.preference(&self.slush)
-        }
+        if self.finalized() { &self.slush } else { self.strength.preference(&self.slush) }
     }
 
     /// Whether the preference is decided.
@@ -95,10 +91,7 @@ impl<R: Rule, V: Ord + Clone + fmt::Debug, const N: usize> Nnary<R, V, N> {
 impl<V: Ord + Clone + fmt::Debug, const N: usize> Nnary<Snowball, V, N> {
     /// Polls in which each value reached the preference threshold, in the order of the values.
     pub fn strengths(&self) -> impl Iterator<Item = (&V, u64)> {
-        self.strength
-            .polls
-            .iter()
-            .map(|(value, polls)| (value, *polls))
+        self.strength.polls.iter().map(|(value, polls)| (value, *polls))
     }
 }
 
@@ -106,9 +99,6 @@ impl<V: Ord + Clone + fmt::Debug, const N: usize> Nnary<Snowball, V, N> {
 impl<R: Rule, V: Ord + Clone + fmt::Debug, const N: usize> fmt::Display for Nnary<R, V, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (confidence, slush) = (self.confidence, &self.slush);
-        self.strength.show(
-            format_args!("SF({confidence}, SL(Preference = {slush:?}))"),
-            f,
-        )
+        self.strength.show(format_args!("SF({confidence}, SL(Preference = {slush:?}))"), f)
     }
 }

@@ -157,38 +157,14 @@ impl TryFrom<ParametersConfig> for Parameters {
 
     fn try_from(config: ParametersConfig) -> Result<Self, Error> {
         let rules = [
-            (
-                config.alpha_preference > config.k / 2,
-                ParameterRule::AlphaPreference,
-            ),
-            (
-                config.alpha_confidence >= config.alpha_preference,
-                ParameterRule::AlphaOrder,
-            ),
-            (
-                config.alpha_confidence <= config.k,
-                ParameterRule::AlphaConfidence,
-            ),
-            (
-                config.concurrent_repolls > 0,
-                ParameterRule::ConcurrentRepolls,
-            ),
-            (
-                config.concurrent_repolls <= config.beta,
-                ParameterRule::Beta,
-            ),
-            (
-                config.optimal_processing > 0,
-                ParameterRule::OptimalProcessing,
-            ),
-            (
-                config.max_outstanding_items > 0,
-                ParameterRule::MaxOutstandingItems,
-            ),
-            (
-                config.max_item_processing_time > Duration::ZERO,
-                ParameterRule::MaxProcessingTime,
-            ),
+            (config.alpha_preference > config.k / 2, ParameterRule::AlphaPreference),
+            (config.alpha_confidence >= config.alpha_preference, ParameterRule::AlphaOrder),
+            (config.alpha_confidence <= config.k, ParameterRule::AlphaConfidence),
+            (config.concurrent_repolls > 0, ParameterRule::ConcurrentRepolls),
+            (config.concurrent_repolls <= config.beta, ParameterRule::Beta),
+            (config.optimal_processing > 0, ParameterRule::OptimalProcessing),
+            (config.max_outstanding_items > 0, ParameterRule::MaxOutstandingItems),
+            (config.max_item_processing_time > Duration::ZERO, ParameterRule::MaxProcessingTime),
         ];
         match rules.into_iter().find(|(kept, _)| !kept) {
             Some((_, rule)) => Err(Error::Parameters { rule, config }),
@@ -226,13 +202,7 @@ impl ParameterRule {
         config: &ParametersConfig,
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
-        let ParametersConfig {
-            k,
-            alpha_preference,
-            alpha_confidence,
-            beta,
-            ..
-        } = config;
+        let ParametersConfig { k, alpha_preference, alpha_confidence, beta, .. } = config;
         match self {
             Self::AlphaPreference => write!(
                 f,
@@ -245,10 +215,7 @@ impl ParameterRule {
                  alpha_preference = {alpha_preference}"
             ),
             Self::AlphaConfidence => {
-                write!(
-                    f,
-                    "alpha_confidence = {alpha_confidence}; it must be at most k = {k}"
-                )
+                write!(f, "alpha_confidence = {alpha_confidence}; it must be at most k = {k}")
             }
             Self::ConcurrentRepolls => f.write_str("concurrent_repolls = 0; it must be at least 1"),
             Self::Beta => write!(
@@ -280,82 +247,48 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         };
         check(
-            ParametersConfig {
-                alpha_preference: 10,
-                ..usual
-            },
+            ParametersConfig { alpha_preference: 10, ..usual },
             ParameterRule::AlphaPreference,
             "alpha_preference = 10 with k = 20; it must be more than k / 2 = 10",
         );
         check(
-            ParametersConfig {
-                k: 0,
-                alpha_preference: 0,
-                alpha_confidence: 0,
-                ..usual
-            },
+            ParametersConfig { k: 0, alpha_preference: 0, alpha_confidence: 0, ..usual },
             ParameterRule::AlphaPreference,
             "k = 0",
         );
         check(
-            ParametersConfig {
-                alpha_confidence: 14,
-                ..usual
-            },
+            ParametersConfig { alpha_confidence: 14, ..usual },
             ParameterRule::AlphaOrder,
             "at least alpha_preference = 15",
         );
         check(
-            ParametersConfig {
-                alpha_preference: 28,
-                alpha_confidence: 3,
-                ..usual
-            },
+            ParametersConfig { alpha_preference: 28, alpha_confidence: 3, ..usual },
             ParameterRule::AlphaOrder,
             "alpha_confidence = 3",
         );
         check(
-            ParametersConfig {
-                alpha_confidence: 21,
-                ..usual
-            },
+            ParametersConfig { alpha_confidence: 21, ..usual },
             ParameterRule::AlphaConfidence,
             "at most k = 20",
         );
         check(
-            ParametersConfig {
-                concurrent_repolls: 0,
-                ..usual
-            },
+            ParametersConfig { concurrent_repolls: 0, ..usual },
             ParameterRule::ConcurrentRepolls,
             "concurrent_repolls = 0",
         );
+        check(ParametersConfig { beta: 3, ..usual }, ParameterRule::Beta, "beta = 3");
         check(
-            ParametersConfig { beta: 3, ..usual },
-            ParameterRule::Beta,
-            "beta = 3",
-        );
-        check(
-            ParametersConfig {
-                optimal_processing: 0,
-                ..usual
-            },
+            ParametersConfig { optimal_processing: 0, ..usual },
             ParameterRule::OptimalProcessing,
             "optimal_processing = 0",
         );
         check(
-            ParametersConfig {
-                max_outstanding_items: 0,
-                ..usual
-            },
+            ParametersConfig { max_outstanding_items: 0, ..usual },
             ParameterRule::MaxOutstandingItems,
             "max_outstanding_items = 0",
         );
         check(
-            ParametersConfig {
-                max_item_processing_time: Duration::ZERO,
-                ..usual
-            },
+            ParametersConfig { max_item_processing_time: Duration::ZERO, ..usual },
             ParameterRule::MaxProcessingTime,
             "max_item_processing_time = 0",
         );
@@ -363,10 +296,7 @@ mod tests {
 
     #[test]
     fn boundaries_are_allowed() {
-        assert_eq!(
-            Parameters::try_from(ParametersConfig::default()),
-            Ok(Parameters::default())
-        );
+        assert_eq!(Parameters::try_from(ParametersConfig::default()), Ok(Parameters::default()));
         assert!(Parameters::new(1, 1, 1, 1).is_ok());
         assert!(Parameters::new(20, 11, 20, 1).is_ok());
         assert!(Parameters::new(u32::MAX, u32::MAX, u32::MAX, u32::MAX).is_ok());
@@ -377,9 +307,7 @@ mod tests {
     #[test]
     fn healthy_share_of_connected_stake() {
         let share = |k, alpha| {
-            Parameters::new(k, alpha, alpha, 20)
-                .unwrap()
-                .min_percent_connected_healthy()
+            Parameters::new(k, alpha, alpha, 20).unwrap().min_percent_connected_healthy()
         };
         assert!((share(20, 15) - 0.8).abs() < 1e-9);
         assert!((share(5, 4) - 0.84).abs() < 1e-9);

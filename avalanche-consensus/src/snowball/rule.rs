@@ -5,10 +5,7 @@ use std::fmt;
 /// The rule by which an instance chooses its preference: [`Snowflake`] or [`Snowball`].
 ///
 /// This trait is sealed: the two rules are the whole family.
-#[expect(
-    private_bounds,
-    reason = "seals the trait and keeps the counters out of the API"
-)]
+#[expect(private_bounds, reason = "seals the trait and keeps the counters out of the API")]
 pub trait Rule: Counters + fmt::Debug + Clone + Copy + Send + Sync + 'static {}
 
 /// Prefer what the last successful poll voted for. Snowman chains run on it.

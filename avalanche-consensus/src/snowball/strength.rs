@@ -20,10 +20,7 @@ impl UnaryCounter for UnaryStrength {
     }
 
     fn extend(&self, bit: Bit) -> BinaryStrength {
-        BinaryStrength {
-            preference: bit,
-            polls: Pair::new(bit, self.0, 0),
-        }
+        BinaryStrength { preference: bit, polls: Pair::new(bit, self.0, 0) }
     }
 
     fn show(&self, flake: fmt::Arguments<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,10 +37,7 @@ pub(crate) struct BinaryStrength {
 
 impl BinaryCounter for BinaryStrength {
     fn new(choice: Bit) -> Self {
-        Self {
-            preference: choice,
-            polls: Pair::default(),
-        }
+        Self { preference: choice, polls: Pair::default() }
     }
 
     fn record(&mut self, choice: Bit) {
@@ -79,11 +73,7 @@ pub(crate) struct NnaryStrength<V> {
 
 impl<V: Ord + Clone + fmt::Debug> NnaryCounter<V> for NnaryStrength<V> {
     fn new(choice: &V) -> Self {
-        Self {
-            preference: choice.clone(),
-            max: 0,
-            polls: BTreeMap::new(),
-        }
+        Self { preference: choice.clone(), max: 0, polls: BTreeMap::new() }
     }
 
     fn record(&mut self, choice: &V) {
@@ -106,9 +96,6 @@ impl<V: Ord + Clone + fmt::Debug> NnaryCounter<V> for NnaryStrength<V> {
 
     fn show(&self, flake: fmt::Arguments<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (preference, max) = (&self.preference, self.max);
-        write!(
-            f,
-            "SB(Preference = {preference:?}, PreferenceStrength = {max}, {flake})"
-        )
+        write!(f, "SB(Preference = {preference:?}, PreferenceStrength = {max}, {flake})")
     }
 }

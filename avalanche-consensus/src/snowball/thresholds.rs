@@ -39,10 +39,7 @@ impl<const N: usize> Thresholds<N> {
         if N == 0 || !ordered || conditions.iter().any(|condition| condition.beta == 0) {
             return Err(Error::TerminationConditions);
         }
-        Ok(Self {
-            alpha_preference,
-            conditions,
-        })
+        Ok(Self { alpha_preference, conditions })
     }
 
     /// Votes that move the preference.

@@ -21,10 +21,7 @@ impl<R: Rule, const N: usize> Unary<R, N> {
     /// An instance without confidence.
     #[must_use]
     pub fn new(thresholds: impl Into<Thresholds<N>>) -> Self {
-        Self {
-            thresholds: thresholds.into(),
-            state: UnaryState::NEW,
-        }
+        Self { thresholds: thresholds.into(), state: UnaryState::NEW }
     }
 
     /// Counts a poll in which the value had `count` votes.
@@ -78,10 +75,7 @@ pub(crate) struct UnaryState<R: Rule, const N: usize> {
 }
 
 impl<R: Rule, const N: usize> UnaryState<R, N> {
-    pub(crate) const NEW: Self = Self {
-        confidence: Confidence::NEW,
-        strength: R::Unary::NEW,
-    };
+    pub(crate) const NEW: Self = Self { confidence: Confidence::NEW, strength: R::Unary::NEW };
 
     pub(crate) fn record_poll(&mut self, thresholds: &Thresholds<N>, count: u32) {
         if count >= thresholds.alpha_preference() {
@@ -105,7 +99,6 @@ impl<R: Rule, const N: usize> UnaryState<R, N> {
 
 impl<R: Rule, const N: usize> fmt::Display for UnaryState<R, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.strength
-            .show(format_args!("SF({})", self.confidence), f)
+        self.strength.show(format_args!("SF({})", self.confidence), f)
     }
 }

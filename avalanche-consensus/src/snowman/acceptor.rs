@@ -164,10 +164,7 @@ impl<E: fmt::Display> fmt::Display for RecordPollError<E> {
                     AcceptorCall::Accept => "accept",
                     AcceptorCall::Reject => "reject",
                 };
-                write!(
-                    f,
-                    "could not {call} block {id}, so the chain stops here: {source}"
-                )
+                write!(f, "could not {call} block {id}, so the chain stops here: {source}")
             }
             Self::Invariant { broken } => write!(
                 f,

@@ -32,6 +32,7 @@ impl BlockRef {
 
 /// What polls touch.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Slot {
     pub(super) id: Id,
     pub(super) height: Height,
@@ -53,10 +54,7 @@ pub(super) struct Slot {
 impl Slot {
     /// The tree that decides between the children.
     pub(super) fn root(&self) -> Option<Root> {
-        let root = Root {
-            node: self.tree,
-            should_reset: self.tree_should_reset,
-        };
+        let root = Root { node: self.tree, should_reset: self.tree_should_reset };
         (!self.tree.is_none()).then_some(root)
     }
 
@@ -190,9 +188,7 @@ impl Arena {
 
     /// The children of a block, in the order of addition.
     pub(super) fn children(&self, block: BlockRef) -> Children {
-        Children {
-            next: self.slot(block).first_child,
-        }
+        Children { next: self.slot(block).first_child }
     }
 
     /// The blocks, in no particular order.
@@ -221,12 +217,7 @@ impl Arena {
             preferred: false,
             live: true,
         };
-        let issued = Issued {
-            at,
-            poll,
-            older: self.newest,
-            newer: BlockRef::NONE,
-        };
+        let issued = Issued { at, poll, older: self.newest, newer: BlockRef::NONE };
         let block = self.free;
         let block = if block.is_none() {
             self.slots.push(slot);

@@ -31,16 +31,17 @@ struct Entry {
 
 /// A block whose tree takes part in the poll, with the votes for its children.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Level {
-    pub(super) parent: BlockRef,
+struct Level {
+    parent: BlockRef,
     first: u32,
     len: u32,
+    count: u32,
 }
 
 /// The working memory of a poll, kept between polls so that none of them allocates.
 ///
 /// Bounded by `k` entries, and by one level for each undecided height with at most `k` ballots.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Climb {
     /// Voted blocks that are not reached yet, lowest height first.
     pending: Vec<Entry>,
@@ -48,11 +49,33 @@ pub(super) struct Climb {
     entries: Vec<Entry>,
     /// Their parents.
     parents: Vec<Entry>,
+    /// Levels whose children have votes of their own, lowest height last.
     levels: Vec<Level>,
     ballots: Vec<Ballot>,
+    /// The blocks below those levels, lowest height last: the only child with votes of each level from
+    /// `base` up. All votes are for each of them.
+    chain: Vec<BlockRef>,
+    base: BlockRef,
+    count: u32,
+    /// The ballot of the level of the chain that was taken last.
+    ballot: [Ballot; 1],
 }
 
 impl Climb {
+    pub(super) const fn new() -> Self {
+        Self {
+            pending: Vec::new(),
+            entries: Vec::new(),
+            parents: Vec::new(),
+            levels: Vec::new(),
+            ballots: Vec::new(),
+            chain: Vec::new(),
+            base: BlockRef::NONE,
+            count: 0,
+            ballot: [Ballot { choice: 0, count: 0 }],
+        }
+    }
+
     /// The levels of a poll, deepest first. Votes for unknown or decided blocks do not count.
     pub(super) fn run(
         &mut self,
@@ -63,6 +86,7 @@ impl Climb {
     ) {
         self.levels.clear();
         self.ballots.clear();
+        self.chain.clear();
         if votes.len() < alpha_preference {
             return;
         }
@@ -79,21 +103,26 @@ impl Climb {
         }
     }
 
-    /// Takes the level nearest to the last accepted block, with the ballots for its tree.
-    pub(super) fn pop(&mut self) -> Option<(BlockRef, &mut [Ballot])> {
+    /// Takes the level nearest to the last accepted block: its block, the ballots for its tree, and how
+    /// many votes they are.
+    pub(super) fn pop(&mut self) -> Option<(BlockRef, &mut [Ballot], u32)> {
+        if let Some(child) = self.chain.pop() {
+            let parent = std::mem::replace(&mut self.base, child);
+            self.ballot = [Ballot { choice: child.choice(), count: self.count }];
+            return Some((parent, &mut self.ballot, self.count));
+        }
         let level = self.levels.pop()?;
         let range = level.first as usize..(level.first + level.len) as usize;
-        Some((
-            level.parent,
-            self.ballots.get_mut(range).unwrap_or_default(),
-        ))
+        Some((level.parent, self.ballots.get_mut(range).unwrap_or_default(), level.count))
     }
 
     /// The block of the level that comes next.
     pub(super) fn peek(&self) -> BlockRef {
-        self.levels
-            .last()
-            .map_or(BlockRef::NONE, |level| level.parent)
+        if self.chain.is_empty() {
+            self.levels.last().map_or(BlockRef::NONE, |level| level.parent)
+        } else {
+            self.base
+        }
     }
 
     /// Looks the voted blocks up, sorts them by height and returns how many votes count.
@@ -111,8 +140,7 @@ impl Climb {
             }
         }
         if self.pending.len() > 1 {
-            self.pending
-                .sort_unstable_by_key(|entry| arena.slot(entry.block).height);
+            self.pending.sort_unstable_by_key(|entry| arena.slot(entry.block).height);
         }
         counted
     }
@@ -125,9 +153,8 @@ impl Climb {
             return false;
         };
         let height = arena.slot(first.block).height;
-        while let Some(entry) = self
-            .pending
-            .pop_if(|entry| arena.slot(entry.block).height == height)
+        while let Some(entry) =
+            self.pending.pop_if(|entry| arena.slot(entry.block).height == height)
         {
             add(&mut self.entries, entry);
         }
@@ -139,30 +166,21 @@ impl Climb {
         self.parents.clear();
         for entry in &self.entries {
             let block = arena.slot(entry.block).parent;
-            add(
-                &mut self.parents,
-                Entry {
-                    block,
-                    count: entry.count,
-                },
-            );
+            add(&mut self.parents, Entry { block, count: entry.count });
         }
         for parent in &self.parents {
             if parent.count >= alpha_preference {
                 let first = self.ballots.len();
-                let children = self
-                    .entries
-                    .iter()
-                    .filter(|e| arena.slot(e.block).parent == parent.block);
-                self.ballots.extend(children.map(|e| Ballot {
-                    choice: e.block.choice(),
-                    count: e.count,
-                }));
+                let children =
+                    self.entries.iter().filter(|e| arena.slot(e.block).parent == parent.block);
+                self.ballots
+                    .extend(children.map(|e| Ballot { choice: e.block.choice(), count: e.count }));
                 let len = self.ballots.len() - first;
                 self.levels.push(Level {
                     parent: parent.block,
                     first: index(first),
                     len: index(len),
+                    count: parent.count,
                 });
             }
         }
@@ -172,19 +190,12 @@ impl Climb {
 
     /// Adds a level for every ancestor of the only entry that is left.
     fn follow(&mut self, arena: &Arena, last_accepted: BlockRef, entry: Entry) {
+        self.base = last_accepted;
+        self.count = entry.count;
         let mut block = entry.block;
         while block != last_accepted {
-            let parent = arena.slot(block).parent;
-            self.levels.push(Level {
-                parent,
-                first: index(self.ballots.len()),
-                len: 1,
-            });
-            self.ballots.push(Ballot {
-                choice: block.choice(),
-                count: entry.count,
-            });
-            block = parent;
+            self.chain.push(block);
+            block = arena.slot(block).parent;
         }
     }
 }

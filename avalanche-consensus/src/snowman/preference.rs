@@ -26,15 +26,8 @@ impl<R: Rule> Topological<R> {
             self.walk.push(at);
             at = self.arena.slot(at).parent;
         }
-        let above = self
-            .arena
-            .slot(at)
-            .height
-            .get()
-            .saturating_sub(self.last_accepted().1.get());
-        let kept = usize::try_from(above)
-            .unwrap_or(usize::MAX)
-            .min(self.preferred.len());
+        let above = self.arena.slot(at).height.get().saturating_sub(self.last_accepted().1.get());
+        let kept = usize::try_from(above).unwrap_or(usize::MAX).min(self.preferred.len());
         for block in self.preferred.drain(kept..) {
             self.arena.slot_mut(block).preferred = false;
         }

@@ -1,6 +1,7 @@
 //! Questions about an instance, none of which changes it.
 
 use super::{BlockInspection, Health, Stats, Topological};
+use crate::poll::Ancestry;
 use crate::snowball::{Parameters, Rule};
 use crate::{Height, Id, Timestamp};
 
@@ -47,9 +48,7 @@ impl<R: Rule> Topological<R> {
     /// Whether the block is added and undecided.
     #[must_use]
     pub fn processing(&self, id: &Id) -> bool {
-        self.arena
-            .find(id)
-            .is_some_and(|block| block != self.last_accepted)
+        self.arena.find(id).is_some_and(|block| block != self.last_accepted)
     }
 
     /// Whether the block is last accepted or on the preferred branch.
@@ -99,9 +98,10 @@ impl<R: Rule> Topological<R> {
     pub fn health(&self, now: Timestamp) -> Health {
         let (last_accepted, last_accepted_height) = self.last_accepted();
         let processing = self.num_processing();
-        let longest_processing = self.arena.oldest().map_or_else(Default::default, |block| {
-            now.since(self.arena.issued(block).at)
-        });
+        let longest_processing = self
+            .arena
+            .oldest()
+            .map_or_else(Default::default, |block| now.since(self.arena.issued(block).at));
         Health {
             processing,
             too_many_processing: processing > self.parameters.max_outstanding_items() as usize,
@@ -128,5 +128,11 @@ impl<R: Rule> Topological<R> {
             .collect();
         blocks.sort_unstable_by_key(|block| block.id);
         blocks
+    }
+}
+
+impl<R: Rule> Ancestry for Topological<R> {
+    fn parent(&self, id: &Id) -> Option<Id> {
+        self.parent(id)
     }
 }

@@ -69,11 +69,8 @@ impl<R: Rule> Topological<R> {
             preference: root,
             processing_max: Self::PROCESSING_MAX,
             poisoned: false,
-            stats: Stats {
-                max_verified_height: height,
-                ..Stats::default()
-            },
-            climb: Climb::default(),
+            stats: Stats { max_verified_height: height, ..Stats::default() },
+            climb: Climb::new(),
             walk: Vec::new(),
         }
     }
@@ -81,10 +78,7 @@ impl<R: Rule> Topological<R> {
     /// Changes how many blocks may be undecided at once, up to 2^30.
     #[must_use]
     pub fn with_processing_max(self, max: u32) -> Self {
-        Self {
-            processing_max: max.min(Self::PROCESSING_LIMIT),
-            ..self
-        }
+        Self { processing_max: max.min(Self::PROCESSING_LIMIT), ..self }
     }
 
     /// Adds a block, which must have been verified, at the time `now`.
@@ -101,9 +95,7 @@ impl<R: Rule> Topological<R> {
             return Err(Error::Poisoned);
         }
         let parent = self.parent_of_new(&block)?;
-        let added = self
-            .arena
-            .insert(block.id, block.height, parent, now, self.stats.polls);
+        let added = self.arena.insert(block.id, block.height, parent, now, self.stats.polls);
         match self.arena.slot(parent).root() {
             Some(mut root) => {
                 self.forest.add(&mut root, added.choice(), &self.arena);
@@ -132,20 +124,14 @@ impl<R: Rule> Topological<R> {
         };
         let expected = self.arena.slot(known).height.next();
         if expected != Some(height) {
-            return Err(Error::WrongHeight {
-                block: id,
-                height,
-                expected,
-            });
+            return Err(Error::WrongHeight { block: id, height, expected });
         }
         if id == self.last_accepted().0 {
             // Only a block that claims to be its own ancestor gets here.
             return Err(Error::Duplicate { block: id });
         }
         if self.num_processing() >= self.processing_max as usize {
-            return Err(Error::ProcessingFull {
-                max: self.processing_max,
-            });
+            return Err(Error::ProcessingFull { max: self.processing_max });
         }
         Ok(known)
     }
@@ -169,17 +155,13 @@ impl<R: Rule> Topological<R> {
         }
         let (count, k) = (votes.len(), self.parameters.k());
         if count > k {
-            return Err(RecordPollError::Refused(Error::TooManyVotes {
-                votes: count,
-                k,
-            }));
+            return Err(RecordPollError::Refused(Error::TooManyVotes { votes: count, k }));
         }
         // Whatever leaves this function early leaves a poisoned instance behind.
         self.poisoned = true;
         self.stats.polls += 1;
         let alpha = self.parameters.alpha_preference();
-        self.climb
-            .run(&self.arena, self.last_accepted, votes, alpha);
+        self.climb.run(&self.arena, self.last_accepted, votes, alpha);
         let outcome = self.apply(acceptor)?;
         self.poisoned = false;
         Ok(outcome)
@@ -199,7 +181,7 @@ impl<R: Rule> Topological<R> {
             return Ok(PollOutcome::Failed);
         }
         let (mut tip, mut on_preferred, mut successful) = (self.last_accepted, true, false);
-        while let Some((parent, ballots)) = self.climb.pop() {
+        while let Some((parent, ballots, count)) = self.climb.pop() {
             let slot = self.arena.slot_mut(parent);
             if !slot.live {
                 // Rejected earlier in this very poll.
@@ -207,17 +189,14 @@ impl<R: Rule> Topological<R> {
             }
             let faltered = std::mem::take(&mut slot.should_falter);
             let Some(mut root) = slot.root() else {
-                return Err(RecordPollError::Invariant {
-                    broken: "a voted child without a tree",
-                });
+                return Err(RecordPollError::Invariant { broken: "a voted child without a tree" });
             };
             root.should_reset |= faltered;
-            successful |= self
-                .forest
-                .poll(&mut root, ballots, &self.thresholds, &self.arena);
+            let polled = self.forest.poll(&mut root, ballots, count, &self.thresholds, &self.arena);
             self.arena.slot_mut(parent).set_root(root);
-            let preferred = BlockRef::of_choice(self.forest.preference(root));
-            let accepted = parent == self.last_accepted && self.forest.finalized(root);
+            successful |= polled.successful;
+            let preferred = BlockRef::of_choice(polled.preference);
+            let accepted = parent == self.last_accepted && polled.finalized;
             if accepted {
                 self.accept_preferred_child(parent, preferred, acceptor)?;
             }
@@ -261,23 +240,11 @@ impl<R: Rule> Topological<R> {
     ) -> Result<(), RecordPollError<A::Error>> {
         let slot = *self.arena.slot(child);
         if slot.parent != parent || !slot.live {
-            return Err(RecordPollError::Invariant {
-                broken: "a tree prefers another's child",
-            });
+            return Err(RecordPollError::Invariant { broken: "a tree prefers another's child" });
         }
-        let failed = |call| {
-            move |source| RecordPollError::Acceptor {
-                call,
-                id: slot.id,
-                source,
-            }
-        };
-        acceptor
-            .notify_accepted(slot.id, slot.height)
-            .map_err(failed(AcceptorCall::Notify))?;
-        acceptor
-            .accept(slot.id, slot.height)
-            .map_err(failed(AcceptorCall::Accept))?;
+        let failed = |call| move |source| RecordPollError::Acceptor { call, id: slot.id, source };
+        acceptor.notify_accepted(slot.id, slot.height).map_err(failed(AcceptorCall::Notify))?;
+        acceptor.accept(slot.id, slot.height).map_err(failed(AcceptorCall::Accept))?;
         self.last_accepted = child;
         self.last_accepted_parent = Some(self.arena.slot(parent).id);
         self.preferred.pop_front();
@@ -316,13 +283,11 @@ impl<R: Rule> Topological<R> {
     ) -> Result<(), RecordPollError<A::Error>> {
         let slot = self.arena.slot(block);
         let id = slot.id;
-        acceptor
-            .reject(id, slot.height)
-            .map_err(|source| RecordPollError::Acceptor {
-                call: AcceptorCall::Reject,
-                id,
-                source,
-            })?;
+        acceptor.reject(id, slot.height).map_err(|source| RecordPollError::Acceptor {
+            call: AcceptorCall::Reject,
+            id,
+            source,
+        })?;
         self.stats.rejected += 1;
         self.stats.rejected_polls += self.stats.polls - self.arena.issued(block).poll;
         self.arena.unlink(block);

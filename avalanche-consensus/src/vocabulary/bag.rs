@@ -16,10 +16,7 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(
-    feature = "serde",
-    serde(from = "Vec<(T, u32)>", into = "Vec<(T, u32)>")
-)]
+#[cfg_attr(feature = "serde", serde(from = "Vec<(T, u32)>", into = "Vec<(T, u32)>"))]
 #[cfg_attr(
     feature = "serde",
     serde(bound(
@@ -36,19 +33,13 @@ impl<T: Ord> Bag<T> {
     /// An empty bag, which allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            counts: Vec::new(),
-            len: 0,
-        }
+        Self { counts: Vec::new(), len: 0 }
     }
 
     /// An empty bag with room for `distinct` values.
     #[must_use]
     pub fn with_capacity(distinct: usize) -> Self {
-        Self {
-            counts: Vec::with_capacity(distinct),
-            len: 0,
-        }
+        Self { counts: Vec::with_capacity(distinct), len: 0 }
     }
 
     /// Adds `value` once.
@@ -146,9 +137,7 @@ impl<T: Ord> FromIterator<T> for Bag<T> {
 impl<T: Ord> FromIterator<(T, u32)> for Bag<T> {
     fn from_iter<I: IntoIterator<Item = (T, u32)>>(counts: I) -> Self {
         let mut bag = Self::new();
-        counts
-            .into_iter()
-            .for_each(|(value, count)| bag.add_count(value, count));
+        counts.into_iter().for_each(|(value, count)| bag.add_count(value, count));
         bag
     }
 }

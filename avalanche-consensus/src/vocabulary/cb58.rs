@@ -47,12 +47,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, payload: &[u8]) -> fmt::Result {
     let mut text = String::with_capacity(zeros + used);
     text.extend(std::iter::repeat_n('1', zeros));
     for digit in digits.iter().take(used).rev() {
-        text.push(
-            ALPHABET
-                .get(usize::from(*digit))
-                .copied()
-                .map_or('1', char::from),
-        );
+        text.push(ALPHABET.get(usize::from(*digit)).copied().map_or('1', char::from));
     }
     f.pad(&text)
 }
@@ -70,11 +65,7 @@ pub(super) fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseError> 
             .ok()
             .and_then(|byte| ALPHABET.iter().position(|symbol| *symbol == byte))
             .and_then(|digit| u32::try_from(digit).ok())
-            .ok_or(ParseError::Character {
-                found,
-                at,
-                form: "cb58",
-            })?;
+            .ok_or(ParseError::Character { found, at, form: "cb58" })?;
         let mut carry = digit;
         let mut place = 0;
         for byte in &mut bytes {
@@ -87,40 +78,24 @@ pub(super) fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseError> 
             place += 1;
         }
         if carry != 0 {
-            return Err(ParseError::Length {
-                found: BYTES_MAX - CHECKSUM + 1,
-                expected: N,
-            });
+            return Err(ParseError::Length { found: BYTES_MAX - CHECKSUM + 1, expected: N });
         }
         used = used.max(place);
     }
     let zeros = text.bytes().take_while(|symbol| *symbol == b'1').count();
     let length = zeros + used;
     if length != N + CHECKSUM {
-        return Err(ParseError::Length {
-            found: length.saturating_sub(CHECKSUM),
-            expected: N,
-        });
+        return Err(ParseError::Length { found: length.saturating_sub(CHECKSUM), expected: N });
     }
     let mut ordered = [0_u8; BYTES_MAX];
-    for (out, byte) in ordered
-        .iter_mut()
-        .skip(zeros)
-        .zip(bytes.iter().take(used).rev())
-    {
+    for (out, byte) in ordered.iter_mut().skip(zeros).zip(bytes.iter().take(used).rev()) {
         *out = *byte;
     }
-    let (payload, rest) = ordered.split_first_chunk().ok_or(ParseError::Length {
-        found: 0,
-        expected: N,
-    })?;
+    let (payload, rest) =
+        ordered.split_first_chunk().ok_or(ParseError::Length { found: 0, expected: N })?;
     let found = rest.first_chunk().copied().unwrap_or_default();
     let expected = checksum(payload);
-    if found == expected {
-        Ok(*payload)
-    } else {
-        Err(ParseError::Checksum { found, expected })
-    }
+    if found == expected { Ok(*payload) } else { Err(ParseError::Checksum { found, expected }) }
 }
 
 /// A value that is known to be below 256.

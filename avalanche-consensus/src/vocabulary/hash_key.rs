@@ -35,18 +35,12 @@ impl BuildHasher for HashKey {
     type Hasher = IdHasher;
 
     fn build_hasher(&self) -> IdHasher {
-        IdHasher {
-            key: self.0,
-            state: 0,
-        }
+        IdHasher { key: self.0, state: 0 }
     }
 }
 
 /// Hashes the bytes of one identifier with two wide multiplications.
-#[expect(
-    unnameable_types,
-    reason = "named only as the hasher that `HashKey` builds"
-)]
+#[expect(unnameable_types, reason = "named only as the hasher that `HashKey` builds")]
 #[derive(Debug)]
 pub struct IdHasher {
     key: [u64; 4],
@@ -63,10 +57,7 @@ impl Hasher for IdHasher {
         }
         for chunk in rest.chunks(8) {
             let mut padded = [0; 8];
-            padded
-                .iter_mut()
-                .zip(chunk)
-                .for_each(|(to, from)| *to = *from);
+            padded.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
             self.state = fold(u64::from_le_bytes(padded) ^ k0, self.state ^ k1);
         }
     }
@@ -135,11 +126,6 @@ mod tests {
             low.insert(hash & 0xffff);
             high.insert(hash >> 48);
         }
-        assert!(
-            low.len() > 250 && high.len() > 250,
-            "{} {}",
-            low.len(),
-            high.len()
-        );
+        assert!(low.len() > 250 && high.len() > 250, "{} {}", low.len(), high.len());
     }
 }

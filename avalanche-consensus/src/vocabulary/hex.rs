@@ -16,14 +16,11 @@ pub(super) fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseError> 
         return Err(ParseError::Empty);
     }
     let values = digits.char_indices().map(|(at, found)| {
-        found
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-            .ok_or(ParseError::Character {
-                found,
-                at: at + skipped,
-                form: "hex",
-            })
+        found.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or(ParseError::Character {
+            found,
+            at: at + skipped,
+            form: "hex",
+        })
     });
     let mut out = [0; N];
     let mut count = 0;
@@ -38,10 +35,7 @@ pub(super) fn decode<const N: usize>(text: &str) -> Result<[u8; N], ParseError> 
         return Err(ParseError::OddDigits { found: count });
     }
     if count / 2 != N {
-        return Err(ParseError::Length {
-            found: count / 2,
-            expected: N,
-        });
+        return Err(ParseError::Length { found: count / 2, expected: N });
     }
     Ok(out)
 }

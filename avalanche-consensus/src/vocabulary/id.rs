@@ -54,9 +54,7 @@ impl Id {
     /// Bit `index`, least significant first inside each byte; `false` from 256 on.
     #[must_use]
     pub fn bit(&self, index: usize) -> bool {
-        self.0
-            .get(index / 8)
-            .is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+        self.0.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1)
     }
 
     /// Whether the bits in `range` agree. An empty range agrees; one that ends above 256 does not.
@@ -73,18 +71,14 @@ impl Id {
             return None;
         }
         let skipped = range.start / 64;
-        self.words()
-            .zip(other.words())
-            .enumerate()
-            .skip(skipped)
-            .find_map(|(word, (a, b))| {
-                let mut difference = a ^ b;
-                if word == skipped {
-                    difference &= u64::MAX << (range.start % 64);
-                }
-                let bit = word * 64 + usize::try_from(difference.trailing_zeros()).ok()?;
-                (difference != 0 && bit < range.end).then_some(bit)
-            })
+        self.words().zip(other.words()).enumerate().skip(skipped).find_map(|(word, (a, b))| {
+            let mut difference = a ^ b;
+            if word == skipped {
+                difference &= u64::MAX << (range.start % 64);
+            }
+            let bit = word * 64 + usize::try_from(difference.trailing_zeros()).ok()?;
+            (difference != 0 && bit < range.end).then_some(bit)
+        })
     }
 
     /// The bits in groups of 64: bit `i` of the identifier is bit `i % 64` of word `i / 64`.
@@ -167,25 +161,13 @@ mod tests {
     /// `ids/id_test.go` and `ids/node_id_test.go` pin these forms.
     #[test]
     fn text_forms_are_those_of_avalanchego() {
-        assert_eq!(
-            Id::EMPTY.to_string(),
-            "11111111111111111111111111111111LpoYY"
-        );
+        assert_eq!(Id::EMPTY.to_string(), "11111111111111111111111111111111LpoYY");
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(b"ava labs");
         let id = Id::new(bytes);
-        assert_eq!(
-            id.to_string(),
-            "jvYi6Tn9idMi7BaymUVi9zWjg5tpmW7trfKG1AYJLKZJ2fsU7"
-        );
-        assert_eq!(
-            "jvYi6Tn9idMi7BaymUVi9zWjg5tpmW7trfKG1AYJLKZJ2fsU7".parse(),
-            Ok(id)
-        );
-        assert_eq!(
-            format!("{id:x}"),
-            format!("617661206c616273{}", "0".repeat(48))
-        );
+        assert_eq!(id.to_string(), "jvYi6Tn9idMi7BaymUVi9zWjg5tpmW7trfKG1AYJLKZJ2fsU7");
+        assert_eq!("jvYi6Tn9idMi7BaymUVi9zWjg5tpmW7trfKG1AYJLKZJ2fsU7".parse(), Ok(id));
+        assert_eq!(format!("{id:x}"), format!("617661206c616273{}", "0".repeat(48)));
     }
 
     #[test]
@@ -203,10 +185,7 @@ mod tests {
         check("0x1g", "'g' at byte 3 is not hex");
         check("é", "'é' at byte 0");
         check("11111111111111111111111111111111LpoYZ", "checksum");
-        check(
-            "1111111111111111111111111111111LpoYY",
-            "31 bytes; exactly 32",
-        );
+        check("1111111111111111111111111111111LpoYY", "31 bytes; exactly 32");
         check(&"z".repeat(63), "33 bytes; exactly 32");
         check(&"0".repeat(200), "'0' at byte 0");
         check(&"z".repeat(100_000), "33 bytes");

@@ -18,9 +18,7 @@ pub(crate) struct IdMap<K, V> {
 impl<K: Eq + std::hash::Hash, V> IdMap<K, V> {
     /// An empty map.
     pub(crate) fn new(key: HashKey) -> Self {
-        Self {
-            entries: HashMap::with_hasher(key),
-        }
+        Self { entries: HashMap::with_hasher(key) }
     }
 
     /// The value of `id`.

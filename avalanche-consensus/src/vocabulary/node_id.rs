@@ -77,9 +77,7 @@ impl FromStr for NodeId {
         } else if text.starts_with("0x") || text.len() == 40 {
             Self::from_hex(text)
         } else {
-            Err(ParseError::Prefix {
-                expected: Self::PREFIX,
-            })
+            Err(ParseError::Prefix { expected: Self::PREFIX })
         }
     }
 }
@@ -107,10 +105,7 @@ mod tests {
 
     #[test]
     fn text_forms_are_those_of_avalanchego() {
-        assert_eq!(
-            NodeId::EMPTY.to_string(),
-            "NodeID-111111111111111111116DBWJs"
-        );
+        assert_eq!(NodeId::EMPTY.to_string(), "NodeID-111111111111111111116DBWJs");
         let mut bytes = [0; 20];
         bytes[..11].copy_from_slice(b"ava labs   ");
         let node = NodeId::new(bytes);
@@ -129,9 +124,6 @@ mod tests {
         check("111111111111111111116DBWJs", "must begin with \"NodeID-\"");
         check("NodeID-111111111111111111116DBWJt", "checksum");
         check("0x0102", "2 bytes; exactly 20");
-        check(
-            "NodeID-11111111111111111111111111111111LpoYY",
-            "32 bytes; exactly 20",
-        );
+        check("NodeID-11111111111111111111111111111111LpoYY", "32 bytes; exactly 20");
     }
 }

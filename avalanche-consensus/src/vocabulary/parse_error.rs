@@ -57,10 +57,7 @@ impl fmt::Display for ParseError {
                 }
             ),
             Self::Length { found, expected } => {
-                write!(
-                    f,
-                    "text stands for {found} bytes; exactly {expected} are needed"
-                )
+                write!(f, "text stands for {found} bytes; exactly {expected} are needed")
             }
             Self::OddDigits { found } => {
                 write!(f, "{found} hex digits; two are needed for each byte")

@@ -5,11 +5,7 @@ macro_rules! serde_text_or_bytes {
     ($name:ident, $length:literal) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                if to.is_human_readable() {
-                    to.collect_str(self)
-                } else {
-                    self.0.serialize(to)
-                }
+                if to.is_human_readable() { to.collect_str(self) } else { self.0.serialize(to) }
             }
         }
 

@@ -42,21 +42,13 @@ impl Timestamp {
     /// The point `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{:09}s",
-            self.0 / 1_000_000_000,
-            self.0 % 1_000_000_000
-        )
+        write!(f, "{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
     }
 }
 
@@ -72,10 +64,7 @@ mod tests {
         let late = Timestamp::from_nanos(u64::MAX);
         assert_eq!(late.after(Duration::from_secs(1)), late);
         assert_eq!(Timestamp::ZERO.since(late), Duration::ZERO);
-        assert_eq!(
-            Timestamp::from_millis(3).since(Timestamp::ZERO),
-            Duration::from_millis(3)
-        );
+        assert_eq!(Timestamp::from_millis(3).since(Timestamp::ZERO), Duration::from_millis(3));
         assert_eq!(Timestamp::from_millis(1_500).to_string(), "1.500000000s");
     }
 }

@@ -84,17 +84,11 @@ impl<R: Rule> Forest<R> {
             node.child
         } else {
             // The piece below the bit keeps the slot, and with it whatever points to it from below.
-            *self.node_mut(at) = Node::Unary(UnaryNode {
-                decided: index + 1,
-                ..node
-            });
+            *self.node_mut(at) = Node::Unary(UnaryNode { decided: index + 1, ..node });
             at
         };
-        let branch = if index == 255 {
-            NodeRef::NONE
-        } else {
-            self.insert(Node::leaf(choice, index + 1))
-        };
+        let branch =
+            if index == 255 { NodeRef::NONE } else { self.insert(Node::leaf(choice, index + 1)) };
         let binary = Node::Binary(BinaryNode {
             state: node.state.extend(old),
             preferences: Pair::new(old, node.preference, choice),
@@ -110,19 +104,12 @@ impl<R: Rule> Forest<R> {
         if first {
             return binary;
         }
-        let above = UnaryNode {
-            common: index,
-            child: binary,
-            ..node
-        };
+        let above = UnaryNode { common: index, child: binary, ..node };
         if last {
             *self.node_mut(at) = Node::Unary(above);
             at
         } else {
-            self.insert(Node::Unary(UnaryNode {
-                should_reset: false,
-                ..above
-            }))
+            self.insert(Node::Unary(UnaryNode { should_reset: false, ..above }))
         }
     }
 }

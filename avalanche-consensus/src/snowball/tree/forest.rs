@@ -80,18 +80,12 @@ pub(crate) struct Forest<R: Rule> {
 impl<R: Rule> Forest<R> {
     /// No trees.
     pub(crate) const fn new() -> Self {
-        Self {
-            nodes: Vec::new(),
-            free: NodeRef::NONE,
-        }
+        Self { nodes: Vec::new(), free: NodeRef::NONE }
     }
 
     /// Begins a tree with its first choice.
     pub(crate) fn plant(&mut self, choice: u32) -> Root {
-        Root {
-            node: self.insert(Node::leaf(choice, 0)),
-            should_reset: false,
-        }
+        Root { node: self.insert(Node::leaf(choice, 0)), should_reset: false }
     }
 
     /// Ends a tree.
@@ -176,9 +170,7 @@ impl<R: Rule> Forest<R> {
             Node::Free(_) => return,
         };
         self.release(at);
-        children
-            .into_iter()
-            .for_each(|child| self.release_all(child));
+        children.into_iter().for_each(|child| self.release_all(child));
     }
 }
 

@@ -84,15 +84,7 @@ impl<R: Rule> Tree<R> {
         index.insert(choice, 0);
         let thresholds = parameters.into();
         let choices = vec![choice];
-        Self {
-            parameters,
-            thresholds,
-            choices,
-            index,
-            forest,
-            root,
-            ballots: Vec::new(),
-        }
+        Self { parameters, thresholds, choices, index, forest, root, ballots: Vec::new() }
     }
 
     /// Offers another choice. Nothing happens if it is known, or contradicts decided bits.
@@ -106,9 +98,7 @@ impl<R: Rule> Tree<R> {
             None => {
                 let handle = u32::try_from(self.choices.len()).unwrap_or(u32::MAX);
                 if handle >= Self::CHOICES_MAX {
-                    return Err(Error::ChoicesFull {
-                        max: Self::CHOICES_MAX,
-                    });
+                    return Err(Error::ChoicesFull { max: Self::CHOICES_MAX });
                 }
                 self.choices.push(choice);
                 self.index.insert(choice, handle);
@@ -125,20 +115,15 @@ impl<R: Rule> Tree<R> {
     /// A bag of more than `k` votes is not meaningful: both sides of a bit could reach the threshold.
     pub fn record_poll(&mut self, votes: &Bag) -> bool {
         self.ballots.clear();
+        let mut known = 0;
         for (choice, count) in votes.iter() {
             if let Some(choice) = self.index.get(choice) {
-                self.ballots.push(Ballot {
-                    choice: *choice,
-                    count,
-                });
+                self.ballots.push(Ballot { choice: *choice, count });
+                known += count;
             }
         }
-        self.forest.poll(
-            &mut self.root,
-            &mut self.ballots,
-            &self.thresholds,
-            &self.choices,
-        )
+        let Self { forest, root, ballots, thresholds, choices, .. } = self;
+        forest.poll(root, ballots, known, thresholds, choices).successful
     }
 
     /// Counts a poll that failed: all confidence is lost, by a mark on the root.

@@ -28,11 +28,7 @@ impl<R: Rule> Show<'_, R> {
         }
         match self.forest.node(at) {
             Node::Unary(node) => {
-                write!(
-                    f,
-                    "{} Bits = [{}, {})",
-                    node.state, node.decided, node.common
-                )?;
+                write!(f, "{} Bits = [{}, {})", node.state, node.decided, node.common)?;
                 self.node(node.child, depth + 1, f)
             }
             Node::Binary(node) => {
