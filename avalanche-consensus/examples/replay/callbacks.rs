@@ -120,7 +120,8 @@ impl Undecided {
     /// acceptor is told first, then the block is accepted, then all its siblings are rejected, then
     /// their descendants, each after its parent; all of one acceptance before the next begins.
     pub(crate) fn apply(&mut self, log: &[Entry], failed: bool) -> (Value, Option<String>) {
-        let mut reading = Reading { undecided: self, stage: Stage::Begin, out: Vec::new(), broken: None };
+        let mut reading =
+            Reading { undecided: self, stage: Stage::Begin, out: Vec::new(), broken: None };
         let last = log.len().checked_sub(1).filter(|_| failed);
         for (at, entry) in log.iter().enumerate() {
             reading.entry(*entry, last == Some(at));
@@ -163,7 +164,9 @@ impl Reading<'_> {
     fn entry(&mut self, entry: Entry, fails: bool) {
         let Entry { call, id, height } = entry;
         let known = self.undecided.blocks.get(&id).copied();
-        self.require(known.is_some(), || format!("{} of a block that is not undecided", show(entry)));
+        self.require(known.is_some(), || {
+            format!("{} of a block that is not undecided", show(entry))
+        });
         let stated = known.is_none_or(|(_, known)| known == height);
         self.require(stated, || format!("{} states height {height}", show(entry)));
         if call != Call::Reject {
@@ -218,7 +221,9 @@ impl Reading<'_> {
             }
         }
         self.undecided.decide(entry.id);
-        self.require(broken.is_none(), || format!("{} {}", show(entry), broken.unwrap_or_default()));
+        self.require(broken.is_none(), || {
+            format!("{} {}", show(entry), broken.unwrap_or_default())
+        });
     }
 
     /// Ends the acceptance that is being read, before `next` begins another.
