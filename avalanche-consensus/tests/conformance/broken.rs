@@ -112,9 +112,9 @@ fn other_values(value: &Value) -> Vec<Value> {
         Value::Array(elements) => match elements.split_last() {
             None => vec![json!(["x"])],
             Some((last, rest)) => {
-                let changed = other_values(last).into_iter().map(|last| {
-                    rest.iter().cloned().chain([last]).collect::<Value>()
-                });
+                let changed = other_values(last)
+                    .into_iter()
+                    .map(|last| rest.iter().cloned().chain([last]).collect::<Value>());
                 changed.chain([Value::from(rest)]).collect()
             }
         },
@@ -157,7 +157,10 @@ fn a_missing_member_is_named() {
         let (label, result) = (&place.label, place.is_result());
         if run.code == 2 {
             let member = place.pointer.trim_start_matches('/').trim_start_matches("out/");
-            assert!(run.err.contains(&format!("`{}", member.replace('/', "."))), "{label}: {run:?}");
+            assert!(
+                run.err.contains(&format!("`{}", member.replace('/', "."))),
+                "{label}: {run:?}"
+            );
             named += 1;
         } else if place.is_informative() {
             assert_eq!(run.code, 0, "{label}: {run:?}");
@@ -173,7 +176,10 @@ fn a_missing_member_is_named() {
             lists += 1;
         }
     }
-    assert!(named > 100 && optional > 5 && lists > 5 && none > 3, "{named} {optional} {lists} {none}");
+    assert!(
+        named > 100 && optional > 5 && lists > 5 && none > 3,
+        "{named} {optional} {lists} {none}"
+    );
 }
 
 #[test]
@@ -246,13 +252,21 @@ fn what_cannot_be_executed_is_a_fault() {
         ("version", with(r#""v":1"#, r#""v":2"#), "format version 2"),
         ("kind", with(r#""kind":""#, r#""kind":"un"#), "unknown kind `un"),
         ("nondet", with(family, r#""nondet":true,"t":"sampler""#), "`nondet`"),
-        ("op", [&good[..3], &[good[3].replace(r#""op":""#, r#""op":"un"#)]].concat(), "unknown op `un"),
+        (
+            "op",
+            [&good[..3], &[good[3].replace(r#""op":""#, r#""op":"un"#)]].concat(),
+            "unknown op `un",
+        ),
         ("early", good[1..].to_vec(), "event before the first `init`"),
         ("blank", [&good[..2], &[String::new()], &good[2..]].concat(), "invalid JSON"),
         ("cut", [&good[..2], &[good[2][..20].to_owned()]].concat(), "invalid JSON"),
         ("list", [&good[..2], &["[]".to_owned()]].concat(), "not a JSON object"),
         ("no op", [&good[..2], &[format!("{{{family}}}")]].concat(), "member `op` is missing"),
-        ("mixed", [&good[..], &[traces("poll")[0][1].clone()]].concat(), "event of family `poll` in"),
+        (
+            "mixed",
+            [&good[..], &[traces("poll")[0][1].clone()]].concat(),
+            "event of family `poll` in",
+        ),
         ("empty", Vec::new(), "there is no trace in this file"),
     ];
     for (name, lines, message) in table {
@@ -274,7 +288,8 @@ fn the_trace_ends_with_an_injected_failure_and_with_an_overflow() {
     });
     assert!(traces.len() > 5);
     for trace in traces {
-        let next = if trace.len() > 1 { &trace[1] } else { r#"{"t":"sampler","op":"at","out":null}"# };
+        let next =
+            if trace.len() > 1 { &trace[1] } else { r#"{"t":"sampler","op":"at","out":null}"# };
         let run = run_lines("after-the-end.jsonl", &[&trace[..], &[next.to_owned()]].concat());
         assert_eq!(run.code, 2, "{run:?}");
         assert!(run.err.contains(&format!(":{}: event after", trace.len() + 1)), "{run:?}");

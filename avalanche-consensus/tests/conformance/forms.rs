@@ -90,7 +90,8 @@ fn what_carries_no_meaning_is_ignored() {
             changed += usize::from(*line != text);
         }
         lines[1] = lines[1].replacen('{', &format!(r#"{{"long":"{comment}","#), 1);
-        let (as_recorded, now) = (run_lines("meaning.jsonl", trace), run_lines("meaning.jsonl", &lines));
+        let (as_recorded, now) =
+            (run_lines("meaning.jsonl", trace), run_lines("meaning.jsonl", &lines));
         assert_eq!(now.code, 0, "{now:?}");
         assert_eq!(now.summary(), as_recorded.summary());
     }
@@ -144,7 +145,10 @@ fn json_output_is_one_object_a_line_and_says_the_same() {
     assert_eq!(kinds, ["mismatch", "fault", "file", "summary"]);
     let (mismatch, fault) = (&lines[0], &lines[1]);
     assert_eq!(mismatch["file"], path.to_str().unwrap());
-    assert_eq!((&mismatch["line"], &mismatch["member"]), (&trace.len().saturating_sub(1).into(), &"len".into()));
+    assert_eq!(
+        (&mismatch["line"], &mismatch["member"]),
+        (&trace.len().saturating_sub(1).into(), &"len".into())
+    );
     assert_eq!((&mismatch["expected"], mismatch["state"].is_object()), (&9.into(), true));
     assert_eq!(fault["line"], trace.len());
     assert_eq!((&lines[2]["mismatches"], &lines[2]["faults"]), (&1.into(), &1.into()));

@@ -91,16 +91,55 @@ fn the_checked_in_subset_covers_every_kind() {
         }
     }
     let others = [
-        "sb tree add", "sb tree poll", "sb tree fail", "sb flat poll", "sb flat fail",
-        "sb nnary add", "sb nnary poll", "sb nnary fail", "sb unary clone", "sb unary extend",
-        "sb unary poll", "sb unary fail", "sb binary poll", "sb binary fail", "init bit 0",
-        "init bit 1", "poll bit 0", "poll bit 1", "extend bit 0", "extend bit 1", "sm  add",
-        "sm  poll", "sm  q", "sm  inject", "pu", "err duplicate", "err unknown_parent",
-        "err injected", "failing \"C\"", "failing \"A\"", "failing \"R\"", "siblings",
-        "descendants", "poll  tree", "poll  new", "poll  vote", "poll  drop", "reason 0",
-        "reason 1", "reason 2", "sampler rng u64", "sampler rng inclusive", "sampler uniform next",
-        "sampler uniform reset", "sampler uniform sample", "sampler weighted at",
-        "sampler wwr sample", "weighted overflow", "wwr overflow",
+        "sb tree add",
+        "sb tree poll",
+        "sb tree fail",
+        "sb flat poll",
+        "sb flat fail",
+        "sb nnary add",
+        "sb nnary poll",
+        "sb nnary fail",
+        "sb unary clone",
+        "sb unary extend",
+        "sb unary poll",
+        "sb unary fail",
+        "sb binary poll",
+        "sb binary fail",
+        "init bit 0",
+        "init bit 1",
+        "poll bit 0",
+        "poll bit 1",
+        "extend bit 0",
+        "extend bit 1",
+        "sm  add",
+        "sm  poll",
+        "sm  q",
+        "sm  inject",
+        "pu",
+        "err duplicate",
+        "err unknown_parent",
+        "err injected",
+        "failing \"C\"",
+        "failing \"A\"",
+        "failing \"R\"",
+        "siblings",
+        "descendants",
+        "poll  tree",
+        "poll  new",
+        "poll  vote",
+        "poll  drop",
+        "reason 0",
+        "reason 1",
+        "reason 2",
+        "sampler rng u64",
+        "sampler rng inclusive",
+        "sampler uniform next",
+        "sampler uniform reset",
+        "sampler uniform sample",
+        "sampler weighted at",
+        "sampler wwr sample",
+        "weighted overflow",
+        "wwr overflow",
     ];
     wanted.extend(others.map(str::to_owned));
     let missing: Vec<&String> = wanted.iter().filter(|label| !found.contains_key(*label)).collect();
@@ -133,7 +172,11 @@ fn the_full_set_matches_where_it_is_at_hand() {
         let summary = run.summary();
         if let Some(kind) = unsupported {
             assert_eq!(run.code, 2, "{name}");
-            assert!(run.err.contains(&format!("unknown trace kind: family `{kind}`")), "{}", run.err);
+            assert!(
+                run.err.contains(&format!("unknown trace kind: family `{kind}`")),
+                "{}",
+                run.err
+            );
             assert_eq!(summary["skipped"], summary["traces"]);
         } else {
             assert_eq!(run.code, 0, "{name}: {run:?}");
