@@ -33,6 +33,8 @@ enum Trace {
     Running(Running),
     /// The rest of a trace that cannot go on, up to the next `init`.
     Over,
+    /// A trace of this family, which is unknown. That was reported with its `init`.
+    Unknown(String),
 }
 
 struct Running {
@@ -85,11 +87,13 @@ impl Reading<'_, '_> {
             Trace::Over => {
                 family::known(&event).map_or_else(|fault| self.fault(&fault), |()| Ok(()))
             }
+            Trace::Unknown(family) if family == event.family => {
+                self.trace = Trace::Unknown(family);
+                Ok(())
+            }
+            Trace::Unknown(family) => self.foreign(&event, &family),
             Trace::Running(running) if running.family != event.family => {
-                let (family, found) = (running.family, event.family);
-                self.stop(&Fault::new(format!(
-                    "event of family `{found}` in a trace of `{family}`"
-                )))
+                self.foreign(&event, &running.family)
             }
             Trace::Running(mut running) => {
                 self.check.next_event();
@@ -100,13 +104,9 @@ impl Reading<'_, '_> {
     }
 
     fn init(&mut self, event: &Event<'_>, value: &Value) -> io::Result<()> {
-        self.trace = Trace::Over;
         let counts = self.report.counts();
         counts.traces += 1;
         *counts.families.entry(event.family.to_owned()).or_default() += 1;
-        if family::known(event).is_err() {
-            counts.skipped += 1;
-        }
         self.check.next_event();
         match family::start(event, &mut self.check) {
             Ok(replay) => {
@@ -114,7 +114,14 @@ impl Reading<'_, '_> {
                 let running = Running { family: event.family.to_owned(), seed, replay };
                 self.executed(event, value, Ok(()), running)
             }
-            Err(fault) => self.stop(&fault),
+            Err(fault) => {
+                self.report.counts().skipped += 1;
+                self.trace = match family::known(event) {
+                    Ok(()) => Trace::Over,
+                    Err(_) => Trace::Unknown(event.family.to_owned()),
+                };
+                self.fault(&fault)
+            }
         }
     }
 
@@ -140,6 +147,11 @@ impl Reading<'_, '_> {
             Err(fault) => self.fault(&fault)?,
         }
         Ok(())
+    }
+
+    fn foreign(&mut self, event: &Event<'_>, family: &str) -> io::Result<()> {
+        let found = event.family;
+        self.stop(&Fault::new(format!("event of family `{found}` in a trace of `{family}`")))
     }
 
     /// Reports a fault and leaves the rest of the trace.

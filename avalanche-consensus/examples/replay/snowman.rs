@@ -167,6 +167,8 @@ impl<R: Rule> Chain<R> {
         let consensus = &self.consensus;
         if self.bench {
             check.member(out, Level::Decisions, "pref", hex(consensus.preference()))?;
+        } else {
+            check.optional(out, Level::Decisions, "pref", hex(consensus.preference()));
         }
         if out.find("state").is_none() {
             return Ok(());

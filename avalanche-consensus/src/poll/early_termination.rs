@@ -1,6 +1,7 @@
 //! One poll, and when the answers that it still waits for can no longer change its outcome.
 
 use super::Ancestry;
+use super::outstanding::Outstanding;
 use super::vote_graph::VoteGraph;
 use crate::snowball::Parameters;
 use crate::{Bag, Id, NodeId};
@@ -9,15 +10,14 @@ use crate::{Bag, Id, NodeId};
 #[derive(Clone, Debug)]
 pub(super) struct Poll {
     pub(super) request_id: u32,
-    /// Validators not heard from, each as often as it was sampled.
-    pub(super) outstanding: Bag<NodeId>,
+    pub(super) outstanding: Outstanding,
     pub(super) votes: Bag,
     /// Set when [`Poll::terminate`] first says that the poll is finished, and never cleared.
     finished: bool,
 }
 
 impl Poll {
-    pub(super) const fn new(request_id: u32, outstanding: Bag<NodeId>, votes: Bag) -> Self {
+    pub(super) const fn new(request_id: u32, outstanding: Outstanding, votes: Bag) -> Self {
         Self { request_id, outstanding, votes, finished: false }
     }
 
@@ -69,9 +69,9 @@ impl Poll {
         ancestry: &impl Ancestry,
         graph: &mut VoteGraph,
     ) -> Option<Reason> {
-        let bounds = Bounds { thresholds, outstanding: self.outstanding.len() };
+        let bounds = Bounds { thresholds, missing: self.outstanding.missing() };
         let votes = self.votes.len();
-        if bounds.outstanding == 0 {
+        if bounds.missing == 0 {
             return Some(Reason::Exhausted);
         }
         if bounds.most(votes) < thresholds.alpha_preference {
@@ -133,13 +133,13 @@ pub(super) enum Reason {
 struct Bounds {
     thresholds: Thresholds,
     /// Number of missing answers.
-    outstanding: u32,
+    missing: u32,
 }
 
 impl Bounds {
     /// What `count` grows to if every missing answer adds to it.
     const fn most(self, count: u32) -> u32 {
-        count.saturating_add(self.outstanding)
+        count.saturating_add(self.missing)
     }
 
     /// Whether missing answers can change the outcome of an instance that stands at `count`.

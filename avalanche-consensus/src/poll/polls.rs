@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::Ancestry;
 use super::early_termination::{Poll, Reason, Thresholds};
+use super::outstanding::Outstanding;
 use super::vote_graph::VoteGraph;
 use crate::snowball::Parameters;
 use crate::vocabulary::IdMap;
@@ -26,7 +27,7 @@ pub struct Polls {
     /// What the last call handed out.
     results: Vec<Bag>,
     spare_votes: Vec<Bag>,
-    spare_validators: Vec<Bag<NodeId>>,
+    spare_outstanding: Vec<Outstanding>,
 }
 
 impl Polls {
@@ -52,7 +53,7 @@ impl Polls {
             stats: Stats::default(),
             results: Vec::new(),
             spare_votes: Vec::new(),
-            spare_validators: Vec::new(),
+            spare_outstanding: Vec::new(),
         }
     }
 
@@ -92,12 +93,10 @@ impl Polls {
         if self.len() >= usize::try_from(self.polls_max).unwrap_or(usize::MAX) {
             return Err(Error::PollsFull { max: self.polls_max });
         }
+        let mut outstanding = self.spare_outstanding.pop().unwrap_or_default();
+        outstanding.reset(validators);
         let distinct = validators.as_slice().len();
-        let recycled = self.spare_validators.pop();
-        let mut outstanding = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
-        validators.iter().for_each(|(validator, count)| outstanding.add_count(*validator, count));
-        let recycled = self.spare_votes.pop();
-        let votes = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
+        let votes = self.spare_votes.pop().unwrap_or_else(|| Bag::with_capacity(distinct));
         self.issued.insert(request_id, self.next);
         self.next += 1;
         self.open.push_back(Poll::new(request_id, outstanding, votes));
@@ -195,9 +194,7 @@ impl Polls {
         {
             self.issued.remove(&poll.request_id);
             self.results.push(poll.votes);
-            let mut validators = poll.outstanding;
-            validators.clear();
-            self.spare_validators.push(validators);
+            self.spare_outstanding.push(poll.outstanding);
         }
     }
 

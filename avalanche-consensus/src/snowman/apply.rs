@@ -4,6 +4,7 @@
 
 use super::acceptor::{Acceptor, RecordPollError};
 use super::arena::BlockRef;
+use super::climb::Link;
 use super::{PollOutcome, Topological};
 use crate::snowball::{Root, Rule};
 
@@ -41,18 +42,16 @@ impl<R: Rule> Topological<R> {
             return Ok(PollOutcome::Failed);
         }
         let mut walk = Walk { tip: self.last_accepted, on_preferred: true, successful: false };
-        loop {
-            match self.climb.link() {
-                Some(link) if self.extend_streak(link) => {
-                    self.climb.advance();
-                    walk.successful = true;
-                    walk.step(link.child, link.next);
-                }
-                _ => {
-                    if !self.apply_level(&mut walk, acceptor)? {
-                        break;
-                    }
-                }
+        while let Some(link) = self.climb.link() {
+            if self.extend_streak(link) {
+                self.climb.advance();
+                walk.successful = true;
+                walk.step(link.child, link.next);
+            } else if self.arena.slot(link.parent).live {
+                self.apply_level(link, &mut walk, acceptor)?;
+            } else {
+                // Rejected earlier in this very poll, like all above it.
+                break;
             }
         }
         self.set_preference(walk.tip);
@@ -65,19 +64,16 @@ impl<R: Rule> Topological<R> {
         })
     }
 
-    /// Records the poll on the next level. Returns whether there was one, and it is still undecided.
+    /// Records the poll on the next level.
     fn apply_level<A: Acceptor>(
         &mut self,
+        link: Link,
         walk: &mut Walk,
         acceptor: &mut A,
-    ) -> Result<bool, RecordPollError<A::Error>> {
-        let (parent, only) = (self.climb.peek(), self.climb.link().map(|link| link.child));
-        if parent.is_none() || !self.arena.slot(parent).live {
-            // The end, or a block that was rejected earlier in this very poll.
-            return Ok(false);
-        }
+    ) -> Result<(), RecordPollError<A::Error>> {
+        let Link { parent, next, .. } = link;
         self.end_streak(parent);
-        let Some((ballots, count)) = self.climb.pop() else { return Ok(false) };
+        let (ballots, count) = self.climb.pop();
         let slot = self.arena.slot_mut(parent);
         let faltered = std::mem::take(&mut slot.should_falter);
         let mut root = Root { node: slot.tree, should_reset: faltered };
@@ -91,16 +87,15 @@ impl<R: Rule> Topological<R> {
         let accepted = parent == self.last_accepted && polled.finalized;
         if accepted {
             self.accept_preferred_child(parent, preferred, acceptor)?;
-        } else if let Some(child) = only {
-            self.begin_streak(parent, child, count, polled);
+        } else {
+            self.begin_streak(link, polled);
         }
-        let next = self.climb.peek();
         walk.step(preferred, next);
         self.spread_falter(parent, next, faltered);
         if accepted {
             self.forest.fell(root.node);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Marks the surviving children whose trees did not take part, or had to start again.

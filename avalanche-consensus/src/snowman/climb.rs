@@ -26,6 +26,8 @@ use crate::snowball::Ballot;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     block: BlockRef,
+    /// The height at which the votes were given.
+    height: u64,
     count: u32,
     /// The child of the block that the votes came from; none for votes given to the block itself.
     child: BlockRef,
@@ -35,22 +37,31 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 struct Level {
     parent: BlockRef,
-    /// The child that has all the votes, if one has.
-    only: BlockRef,
+    /// The child with most votes, and its votes.
+    child: BlockRef,
+    child_count: u32,
+    /// All votes.
     count: u32,
-    /// The votes, otherwise.
+    /// The votes of each child; nothing if one child has them all.
     first: u32,
     len: u32,
 }
 
-/// A level whose votes are all for one child.
+impl Level {
+    const fn single(parent: BlockRef, child: BlockRef, count: u32) -> Self {
+        Self { parent, child, child_count: count, count, first: 0, len: 0 }
+    }
+}
+
+/// A level, as seen by its child with most votes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
     pub(super) parent: BlockRef,
     pub(super) child: BlockRef,
+    /// The votes for the child.
+    pub(super) count: u32,
     /// The block of the level after it.
     pub(super) next: BlockRef,
-    pub(super) count: u32,
 }
 
 /// The working memory of a poll, kept between polls so that none of them allocates.
@@ -60,8 +71,9 @@ pub(super) struct Link {
 pub(super) struct Climb {
     /// Voted blocks that are not reached yet, lowest height first.
     pending: Vec<Entry>,
-    /// Blocks at the present height.
+    /// Blocks at the present height, the one with most votes first.
     entries: Vec<Entry>,
+    present: u64,
     /// Levels that were found while there were several entries, lowest height last.
     levels: Vec<Level>,
     ballots: Vec<Ballot>,
@@ -79,6 +91,7 @@ impl Climb {
         Self {
             pending: Vec::new(),
             entries: Vec::new(),
+            present: 0,
             levels: Vec::new(),
             ballots: Vec::new(),
             chain: Vec::new(),
@@ -107,12 +120,15 @@ impl Climb {
             return;
         }
         loop {
-            self.rise(arena);
+            self.rise();
             if let ([entry], []) = (self.entries.as_slice(), self.pending.as_slice()) {
                 self.follow(arena, last_accepted, *entry);
                 return;
             }
-            self.merge(arena, alpha_preference);
+            let alone = self.entries.first().is_some_and(|entry| entry.count >= alpha_preference);
+            if !alone || self.race(arena) {
+                self.merge(arena, alpha_preference);
+            }
         }
     }
 
@@ -121,24 +137,40 @@ impl Climb {
         self.chain.is_empty() && self.levels.is_empty()
     }
 
-    /// The block of the level that comes next.
-    pub(super) fn peek(&self) -> BlockRef {
-        if self.chain.is_empty() { parent(self.levels.last()) } else { self.base }
-    }
-
-    /// The level that comes next, if all its votes are for one child.
+    /// The level that comes next.
     pub(super) fn link(&self) -> Option<Link> {
         if let Some((child, rest)) = self.chain.split_last() {
             let next = if rest.is_empty() { parent(self.levels.last()) } else { *child };
-            return Some(Link { parent: self.base, child: *child, next, count: self.count });
+            return Some(Link { parent: self.base, child: *child, count: self.count, next });
         }
         let (level, rest) = self.levels.split_last()?;
-        let Level { parent: block, only, count, .. } = *level;
-        let link = Link { parent: block, child: only, next: parent(rest.last()), count };
-        (!only.is_none()).then_some(link)
+        let Level { child, child_count: count, .. } = *level;
+        Some(Link { parent: level.parent, child, count, next: parent(rest.last()) })
     }
 
-    /// Takes the level that [`Climb::link`] showed.
+    /// Takes the level that [`Climb::link`] showed: the ballots for its tree, and how many votes they are.
+    pub(super) fn pop(&mut self) -> (&mut [Ballot], u32) {
+        let level = match self.chain.pop() {
+            Some(child) => {
+                self.base = child;
+                Level::single(BlockRef::NONE, child, self.count)
+            }
+            None => match self.levels.pop() {
+                Some(level) => level,
+                None => return (&mut [], 0),
+            },
+        };
+        let ballots = if level.len == 0 {
+            self.ballot = [Ballot { choice: level.child.choice(), count: level.count }];
+            self.ballot.as_mut_slice()
+        } else {
+            let range = level.first as usize..(level.first + level.len) as usize;
+            self.ballots.get_mut(range).unwrap_or_default()
+        };
+        (ballots, level.count)
+    }
+
+    /// Takes the level that [`Climb::link`] showed, without its ballots.
     pub(super) fn advance(&mut self) {
         match self.chain.pop() {
             Some(child) => self.base = child,
@@ -146,19 +178,6 @@ impl Climb {
                 self.levels.pop();
             }
         }
-    }
-
-    /// Takes the level nearest to the last accepted block: the ballots for its tree, and how many votes
-    /// they are.
-    pub(super) fn pop(&mut self) -> Option<(&mut [Ballot], u32)> {
-        if let Some(Link { child, count, .. }) = self.link() {
-            self.advance();
-            self.ballot = [Ballot { choice: child.choice(), count }];
-            return Some((&mut self.ballot, count));
-        }
-        let level = self.levels.pop()?;
-        let range = level.first as usize..(level.first + level.len) as usize;
-        Some((self.ballots.get_mut(range).unwrap_or_default(), level.count))
     }
 
     /// Looks the voted blocks up, sorts them by height and returns how many votes count.
@@ -170,36 +189,61 @@ impl Climb {
             match arena.find(id) {
                 Some(block) if block != last_accepted => {
                     counted += count;
-                    self.pending.push(Entry { block, count, child: BlockRef::NONE });
+                    let height = arena.height(block).get();
+                    self.pending.push(Entry { block, height, count, child: BlockRef::NONE });
                 }
                 _ => {}
             }
         }
-        if self.pending.len() > 1 {
-            self.pending.sort_unstable_by_key(|entry| arena.height(entry.block));
-        }
+        self.pending.sort_unstable_by_key(|entry| entry.height);
+        self.present = self.pending.last().map_or(0, |entry| entry.height);
         counted
     }
 
-    /// Brings the pending blocks of the present height in.
-    ///
-    /// The present height is that of the entries or, if there are none, the highest pending one.
-    fn rise(&mut self, arena: &Arena) {
-        let Some(next) = self.pending.last() else { return };
-        let next = arena.height(next.block);
-        if self.entries.first().is_some_and(|entry| arena.height(entry.block) != next) {
-            return;
-        }
-        while let Some(entry) = self.pending.pop_if(|entry| arena.height(entry.block) == next) {
+    /// Brings the pending blocks of the present height in, and puts the entry with most votes first.
+    fn rise(&mut self) {
+        let present = self.present;
+        while let Some(entry) = self.pending.pop_if(|entry| entry.height == present) {
             match self.entries.iter_mut().find(|known| known.block == entry.block) {
                 Some(known) => known.count += entry.count,
                 None => self.entries.push(entry),
+            }
+        }
+        if let Some((first, rest)) = self.entries.split_first_mut() {
+            for entry in rest {
+                if entry.count > first.count {
+                    std::mem::swap(entry, first);
+                }
+            }
+        }
+    }
+
+    /// Adds levels for the ancestors of the first entry, which has enough votes alone, until it meets
+    /// another one or a pending one joins. Returns whether it meets one in the next step.
+    fn race(&mut self, arena: &Arena) -> bool {
+        let Some((first, rest)) = self.entries.split_first_mut() else { return true };
+        let joins = self.pending.last().map_or(0, |entry| entry.height);
+        loop {
+            let parent = arena.slot(first.block).parent;
+            let apart = |entry: &Entry| arena.slot(entry.block).parent != parent;
+            if !rest.iter().all(apart) {
+                return true;
+            }
+            self.levels.push(Level::single(parent, first.block, first.count));
+            first.block = parent;
+            for entry in &mut *rest {
+                entry.block = arena.slot(entry.block).parent;
+            }
+            self.present = self.present.saturating_sub(1);
+            if self.present == joins {
+                return false;
             }
         }
     }
 
     /// Replaces the entries by their parents, and adds a level for the one with enough votes.
     fn merge(&mut self, arena: &Arena, alpha_preference: u32) {
+        self.present = self.present.saturating_sub(1);
         for entry in &mut self.entries {
             entry.child = entry.block;
             entry.block = arena.slot(entry.block).parent;
@@ -235,17 +279,15 @@ impl Climb {
 
     fn add_level(&mut self, parent: BlockRef) {
         let first = self.ballots.len();
-        let mut level =
-            Level { parent, only: BlockRef::NONE, count: 0, first: index(first), len: 0 };
+        let mut level = Level::single(parent, BlockRef::NONE, 0);
         for entry in self.entries.iter().filter(|entry| entry.block == parent) {
-            level.only = entry.child;
-            level.count += entry.count;
-            level.len += 1;
             self.ballots.push(Ballot { choice: entry.child.choice(), count: entry.count });
+            level.count += entry.count;
+            if entry.count > level.child_count {
+                (level.child, level.child_count) = (entry.child, entry.count);
+            }
         }
-        if level.len > 1 {
-            level.only = BlockRef::NONE;
-        }
+        (level.first, level.len) = (index(first), index(self.ballots.len() - first));
         self.levels.push(level);
     }
 

@@ -1,11 +1,12 @@
 //! Polls that repeat the one before, counted and told to the tree later.
 //!
-//! Once a poll has gone through a tree with all its votes for one child, a poll that says the same again
-//! does one thing: every instance on the way to that child counts one more. Marks are settled, preferences
-//! stay, and nothing can be decided while the root, which is the surest, is more than one poll away from
-//! `beta`. So such polls are only counted, and the tree is told of all of them at once before anything else
-//! happens to it: another kind of poll, one that could decide, or a new child. Polls of a long chain, whose
-//! blocks nearly all see the same poll again, then cost one counter a block, whatever the trees look like.
+//! Once a poll has gone through a tree with at least `alpha_confidence` votes for one child, which the tree
+//! now prefers, a poll that gives that child as many again does one thing, whoever has the other votes:
+//! every instance on the way to the child counts one more. Marks are settled, preferences stay, and nothing
+//! can be decided while the root, which is the surest, is more than one poll away from `beta`. So such polls
+//! are only counted, and the tree is told of all of them at once before anything else happens to it:
+//! another kind of poll, one that could decide, or a new child. Polls of a long chain, whose blocks nearly
+//! all see the same poll again, then cost one counter a block, whatever the trees look like.
 
 use super::Topological;
 use super::arena::BlockRef;
@@ -15,7 +16,7 @@ use crate::snowball::{Polled, Rule};
 /// A run of equal polls.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Streak {
-    /// The child that had all votes; none if there is no run.
+    /// The child that had the votes; none if there is no run.
     child: BlockRef,
     /// Polls that the tree has not been told of.
     polls: u32,
@@ -47,21 +48,15 @@ impl<R: Rule> Topological<R> {
         true
     }
 
-    /// Begins a run after a poll whose `count` votes were all for `child`.
-    pub(super) fn begin_streak(
-        &mut self,
-        parent: BlockRef,
-        child: BlockRef,
-        count: u32,
-        polled: Polled,
-    ) {
-        let beta = self.parameters.beta();
+    /// Begins a run after a poll that gave the child enough votes to be surer of it all the way.
+    pub(super) fn begin_streak(&mut self, link: Link, polled: Polled) {
+        let Link { parent, child, count, .. } = link;
         if count >= self.parameters.alpha_confidence()
             && polled.successful
             && !polled.finalized
             && polled.preference == child.choice()
         {
-            let left = beta.saturating_sub(polled.confidence).saturating_sub(1);
+            let left = self.parameters.beta().saturating_sub(polled.confidence).saturating_sub(1);
             self.arena.slot_mut(parent).streak = Streak { child, polls: 0, left };
         }
     }

@@ -90,13 +90,14 @@ impl ModelGraph {
     fn prefix_counts(&self) -> Vec<u32> {
         let mut counts = Vec::new();
         for children in self.children.values() {
-            self.divide(children.iter().copied().collect(), 0, &mut counts);
+            let children: Vec<Id> = children.iter().copied().collect();
+            self.divide(&children, 0, &mut counts);
         }
         counts
     }
 
     /// Divides children that agree on all bits before `bit`.
-    fn divide(&self, children: Vec<Id>, bit: usize, counts: &mut Vec<u32>) {
+    fn divide(&self, children: &[Id], bit: usize, counts: &mut Vec<u32>) {
         if children.len() < 2 {
             return;
         }
@@ -104,7 +105,7 @@ impl ModelGraph {
         if bit > 0 && !ones.is_empty() && !zeros.is_empty() {
             counts.push(children.iter().map(|id| self.count(id)).sum());
         }
-        self.divide(zeros, bit + 1, counts);
-        self.divide(ones, bit + 1, counts);
+        self.divide(&zeros, bit + 1, counts);
+        self.divide(&ones, bit + 1, counts);
     }
 }
