@@ -43,7 +43,9 @@ pub(crate) fn files(paths: &[PathBuf], report: &mut Report<'_>) -> io::Result<()
     let about = format!(
         "Median of {RUNS} runs, {}; runs that waited for a processor are repeated, up to \
          {ATTEMPTS_MAX} in all. A clock pair costs {:.0} ns; an empty section measures {} ns, \
-         included once per run of equal operations.\nAvalancheGo: {}.",
+         included once per run of equal operations.\nAvalancheGo: {}. \
+         Adds of the streams and of depth 1, and polls of the pipelined streams, are runs of one: their \
+         times hold the clock pair in full.",
         clock::KIND,
         cost.pair_ns,
         cost.empty_section_ns,
