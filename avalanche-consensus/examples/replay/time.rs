@@ -1,8 +1,8 @@
 //! Measures a `bench-snowman` file the way AvalancheGo was measured on it.
 //!
-//! Blocks, vote bags and the list of operations are built beforehand; there is no JSON and no log in
-//! the timed section. One clock pair surrounds each uninterrupted run of equal operations. Times are
-//! medians of nine runs over the whole trace.
+//! Blocks, vote bags and the list of operations are built beforehand; there is no JSON and no log
+//! in the timed section. One clock pair surrounds each uninterrupted run of equal operations. Times
+//! are medians of nine runs over the whole trace.
 
 use std::convert::Infallible;
 use std::hint::black_box;
