@@ -1,0 +1,20 @@
+//! The prefix tree against the eager model, after every operation of thousands of scripts.
+
+mod runner;
+
+use std::cell::RefCell;
+
+use avalanche_consensus::HashKey;
+use avalanche_consensus::testing::{Coverage, TREE_SITUATIONS, strategies};
+use runner::run_cases;
+
+#[test]
+fn the_tree_decides_as_the_eager_model() {
+    let coverage = RefCell::new(Coverage::new(TREE_SITUATIONS));
+    run_cases(3_000, file!(), &strategies::tree_script(100), |script| {
+        script.run(HashKey::from_seed([1; 32]), &mut coverage.borrow_mut())
+    });
+    let coverage = coverage.into_inner();
+    println!("{coverage}");
+    assert_eq!(coverage.unreached(), [""; 0]);
+}
