@@ -1,5 +1,12 @@
 //! Unary, binary, n-ary and flat instances against the transition tables, written out step by step.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a case that is out of range is a defect of this test, and a panic fails it"
+)]
+
+#[cfg(test)]
 mod runner;
 
 use std::cell::RefCell;
@@ -104,11 +111,7 @@ impl<V: Ord + Clone + fmt::Debug> Model<V> {
 
     fn confidence_form(&self) -> String {
         let numbers: Vec<_> = self.confidence.iter().map(u32::to_string).collect();
-        format!(
-            "Confidence = [{}], Finalized = {}",
-            numbers.join(" "),
-            self.finalized
-        )
+        format!("Confidence = [{}], Finalized = {}", numbers.join(" "), self.finalized)
     }
 
     fn unary_form(&self) -> String {
@@ -116,28 +119,18 @@ impl<V: Ord + Clone + fmt::Debug> Model<V> {
         match self.factory {
             Factory::Snowflake => flake,
             Factory::Snowball => {
-                format!(
-                    "SB(PreferenceStrength = {}, {flake})",
-                    self.strength(&self.flake)
-                )
+                format!("SB(PreferenceStrength = {}, {flake})", self.strength(&self.flake))
             }
         }
     }
 
     fn nnary_form(&self) -> String {
-        let flake = format!(
-            "SF({}, SL(Preference = {:?}))",
-            self.confidence_form(),
-            self.flake
-        );
+        let flake = format!("SF({}, SL(Preference = {:?}))", self.confidence_form(), self.flake);
         let most = self.strength.values().max().copied().unwrap_or(0);
         match self.factory {
             Factory::Snowflake => flake,
             Factory::Snowball => {
-                format!(
-                    "SB(Preference = {:?}, PreferenceStrength = {most}, {flake})",
-                    self.ball
-                )
+                format!("SB(Preference = {:?}, PreferenceStrength = {most}, {flake})", self.ball)
             }
         }
     }
@@ -215,12 +208,7 @@ fn case() -> impl Strategy<Value = Case> {
                 })
                 .collect();
             let steps = steps.into_iter().flatten().collect();
-            Case {
-                alpha_preference,
-                conditions,
-                first,
-                steps,
-            }
+            Case { alpha_preference, conditions, first, steps }
         },
     )
 }
@@ -280,10 +268,7 @@ fn check_nnary<R: Rule, const N: usize>(
                 model.poll(count, choice);
                 let tie =
                     model.ball != choice && model.strength(&choice) == model.strength(&model.ball);
-                coverage.hit_if(
-                    "preference kept by a tie",
-                    tie && factory == Factory::Snowball,
-                );
+                coverage.hit_if("preference kept by a tie", tie && factory == Factory::Snowball);
                 let short = count >= case.alpha_preference && count < case.conditions[0].0;
                 coverage.hit_if("between the thresholds", short);
             }
@@ -298,14 +283,8 @@ fn check_nnary<R: Rule, const N: usize>(
             model.confidence => instance.confidence(),
             model.nnary_form() => instance.to_string(),
         );
-        coverage.hit_if(
-            "preference changed",
-            before.preference() != model.preference(),
-        );
-        coverage.hit_if(
-            "confidence lost",
-            before.confidence[0] > model.confidence[0],
-        );
+        coverage.hit_if("preference changed", before.preference() != model.preference());
+        coverage.hit_if("confidence lost", before.confidence[0] > model.confidence[0]);
         coverage.hit_if("poll after finalization", before.finalized);
         if model.finalized && !before.finalized {
             let first = model.confidence[0] >= case.conditions[0].1;
@@ -378,10 +357,7 @@ fn check_unary<R: Rule, const N: usize>(
     // A rival of the value so far: its instance inherits everything, and goes on from there.
     let mut extended = instance.extend(Bit::from(model.flake));
     check!("extend", model.binary_form() => extended.to_string());
-    coverage.hit_if(
-        "extended with confidence",
-        model.confidence[0] > 0 && !model.finalized,
-    );
+    coverage.hit_if("extended with confidence", model.confidence[0] > 0 && !model.finalized);
     for (index, step) in case.steps.iter().enumerate() {
         if let Step::Poll { count, choice } = *step {
             extended.record_poll(count, Bit::from(choice % 2 == 1));
@@ -434,10 +410,7 @@ fn confidence_is_the_length_of_the_last_streak() {
 #[test]
 fn a_flat_instance_counts_the_most_frequent_choice() {
     let decided = RefCell::new(0_u32);
-    let bag = vec(
-        prop_oneof![3 => Just(1_u8), 1 => any::<u8>().prop_map(|byte| byte % 4)],
-        0..=20,
-    );
+    let bag = vec(prop_oneof![3 => Just(1_u8), 1 => any::<u8>().prop_map(|byte| byte % 4)], 0..=20);
     let cases = (strategies::parameters(), vec((bag, 1..6_usize), 1..20));
     run_cases(1_000, file!(), &cases, |(parameters, bags)| {
         let mut flat = Flat::<Snowball, u8>::new(parameters, 0);
@@ -452,10 +425,7 @@ fn a_flat_instance_counts_the_most_frequent_choice() {
             let votes: Bag<u8> = bag.iter().copied().take(parameters.k() as usize).collect();
             for _ in 0..*times {
                 let success = flat.record_poll(&votes);
-                let most = (0..4_u8)
-                    .map(|choice| (votes.count(&choice), choice))
-                    .max()
-                    .unwrap();
+                let most = (0..4_u8).map(|choice| (votes.count(&choice), choice)).max().unwrap();
                 model.poll(most.0, most.1);
                 check!(index,
                     most.0 >= parameters.alpha_preference() => success,

@@ -1,5 +1,6 @@
 //! Snowman against the eager model, after every operation of thousands of scripts.
 
+#[cfg(test)]
 mod runner;
 
 use std::cell::RefCell;
@@ -23,19 +24,12 @@ fn snowman_decides_as_the_eager_model() {
 fn a_refused_acceptor_call_stops_the_poll_there_and_poisons_the_instance() {
     let situations = [SNOWMAN_SITUATIONS, REFUSAL_SITUATIONS].concat();
     let coverage = RefCell::new(Coverage::new(&situations));
-    run_cases(
-        1_000,
-        file!(),
-        &strategies::refused_snowman_script(60),
-        |script| script.run(HashKey::from_seed([1; 32]), &mut coverage.borrow_mut()),
-    );
+    run_cases(1_000, file!(), &strategies::refused_snowman_script(60), |script| {
+        script.run(HashKey::from_seed([1; 32]), &mut coverage.borrow_mut())
+    });
     let coverage = coverage.into_inner();
     println!("{coverage}");
     for situation in REFUSAL_SITUATIONS {
-        assert!(
-            coverage.count(situation) > 10,
-            "{situation}: {}",
-            coverage.count(situation)
-        );
+        assert!(coverage.count(situation) > 10, "{situation}: {}", coverage.count(situation));
     }
 }

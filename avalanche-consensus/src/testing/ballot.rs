@@ -137,11 +137,7 @@ mod tests {
         check(Size::Full, Spread::Rest(1), &[(a, 6), (b, 4)]);
         check(Size::Confidence, Spread::Half(3), &[(a, 4), (b, 4)]);
         check(Size::Short, Spread::Rivals, &[(a, 3), (b, 2)]);
-        check(
-            Size::Preference,
-            Spread::Noisy(1),
-            &[(a, 4), (b, 1), (c, 1)],
-        );
+        check(Size::Preference, Spread::Noisy(1), &[(a, 4), (b, 1), (c, 1)]);
         check(Size::Any(12), Spread::Grandchildren, &[(a, 1)]);
         check(Size::Any(11), Spread::Noisy(0), &[]);
     }

@@ -32,10 +32,7 @@ impl std::error::Error for Refused {}
 impl CallLog {
     /// Refuses the call of that number, counted from zero over the whole life of the log.
     pub(crate) fn refusing(call: Option<u16>) -> Self {
-        Self {
-            calls: Vec::new(),
-            refuse: call.map(usize::from),
-        }
+        Self { calls: Vec::new(), refuse: call.map(usize::from) }
     }
 
     /// All calls, the refused one included.
@@ -51,11 +48,7 @@ impl CallLog {
     fn note(&mut self, call: Call) -> Result<(), Refused> {
         let index = self.calls.len();
         self.calls.push(call);
-        if self.refuse == Some(index) {
-            Err(Refused)
-        } else {
-            Ok(())
-        }
+        if self.refuse == Some(index) { Err(Refused) } else { Ok(()) }
     }
 }
 
@@ -84,13 +77,7 @@ pub(crate) fn check_order(
     cut: bool,
 ) -> Result<(), Difference> {
     let mut rest = calls.iter();
-    for Acceptance {
-        id,
-        height,
-        siblings,
-        descendants,
-    } in acceptances
-    {
+    for Acceptance { id, height, siblings, descendants } in acceptances {
         for call in [AcceptorCall::Notify, AcceptorCall::Accept] {
             match rest.next() {
                 Some(actual) => compare("call", &(call, *id, *height), actual)?,
@@ -100,37 +87,25 @@ pub(crate) fn check_order(
         // What is rejected with its height, and what waits for its parent's rejection.
         let mut gone: BTreeMap<Id, Height> = BTreeMap::new();
         let mut open: BTreeSet<Id> = siblings.iter().copied().collect();
-        let mut waiting: BTreeMap<Id, Id> = descendants
-            .iter()
-            .map(|(parent, child)| (*child, *parent))
-            .collect();
+        let mut waiting: BTreeMap<Id, Id> =
+            descendants.iter().map(|(parent, child)| (*child, *parent)).collect();
         while !open.is_empty() || !waiting.is_empty() {
             let Some((call, rejected, at)) = rest.next() else {
-                return demand("end of the calls", cut, || {
-                    format!("left: {open:?} {waiting:?}")
-                });
+                return demand("end of the calls", cut, || format!("left: {open:?} {waiting:?}"));
             };
             compare("call", &AcceptorCall::Reject, call)?;
             let expected = if open.remove(rejected) {
                 Some(*height)
             } else if open.is_empty() {
-                waiting
-                    .remove(rejected)
-                    .and_then(|parent| gone.get(&parent)?.next())
+                waiting.remove(rejected).and_then(|parent| gone.get(&parent)?.next())
             } else {
                 None
             };
-            compare(
-                "height at which this block may be rejected now",
-                &expected,
-                &Some(*at),
-            )?;
+            compare("height at which this block may be rejected now", &expected, &Some(*at))?;
             gone.insert(*rejected, *at);
         }
     }
-    demand("no further calls", rest.len() == 0, || {
-        format!("{:?}", rest.as_slice())
-    })
+    demand("no further calls", rest.len() == 0, || format!("{:?}", rest.as_slice()))
 }
 
 #[cfg(test)]

@@ -16,9 +16,7 @@ impl Coverage {
     /// Counters for `situations`, all zero.
     #[must_use]
     pub fn new(situations: &[&'static str]) -> Self {
-        Self {
-            counts: situations.iter().map(|name| (*name, 0)).collect(),
-        }
+        Self { counts: situations.iter().map(|name| (*name, 0)).collect() }
     }
 
     /// Counts a situation once. One that is not on the list is ignored, and a test of the runners
@@ -50,19 +48,13 @@ impl Coverage {
     /// The situations that never came up.
     #[must_use]
     pub fn unreached(&self) -> Vec<&'static str> {
-        self.counts
-            .iter()
-            .filter(|(_, count)| **count == 0)
-            .map(|(name, _)| *name)
-            .collect()
+        self.counts.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect()
     }
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.counts
-            .iter()
-            .try_for_each(|(name, count)| writeln!(f, "{count:>10}  {name}"))
+        self.counts.iter().try_for_each(|(name, count)| writeln!(f, "{count:>10}  {name}"))
     }
 }
 
@@ -76,9 +68,6 @@ mod tests {
         coverage.hit("accepted");
         coverage.hit_if("rejected", false);
         assert_eq!(coverage.unreached(), ["rejected"]);
-        assert_eq!(
-            coverage.to_string(),
-            "         1  accepted\n         0  rejected\n"
-        );
+        assert_eq!(coverage.to_string(), "         1  accepted\n         0  rejected\n");
     }
 }

@@ -31,20 +31,9 @@ impl EagerSnowman {
         last_accepted: Id,
         height: Height,
     ) -> Self {
-        let root = Node {
-            parent: None,
-            height,
-            children: Vec::new(),
-            tree: None,
-        };
+        let root = Node { parent: None, height, children: Vec::new(), tree: None };
         let blocks = BTreeMap::from([(last_accepted, root)]);
-        Self {
-            factory,
-            parameters,
-            last_accepted,
-            height,
-            blocks,
-        }
+        Self { factory, parameters, last_accepted, height, blocks }
     }
 
     /// Adds a block below a processing block or the last accepted one. Says what it meant for the tree
@@ -60,18 +49,11 @@ impl EagerSnowman {
         }
         let (factory, parameters) = (self.factory, self.parameters);
         let Some(parent) = self.blocks.get_mut(&block.parent) else {
-            return Err(Error::UnknownParent {
-                block: block.id,
-                parent: block.parent,
-            });
+            return Err(Error::UnknownParent { block: block.id, parent: block.parent });
         };
         let expected = parent.height.next();
         if expected != Some(block.height) {
-            return Err(Error::WrongHeight {
-                block: block.id,
-                height: block.height,
-                expected,
-            });
+            return Err(Error::WrongHeight { block: block.id, height: block.height, expected });
         }
         let added = match &mut parent.tree {
             Some(tree) => Some(tree.add(block.id)),
@@ -82,15 +64,7 @@ impl EagerSnowman {
         };
         parent.children.push(block.id);
         let (parent, height) = (Some(block.parent), block.height);
-        self.blocks.insert(
-            block.id,
-            Node {
-                parent,
-                height,
-                children: Vec::new(),
-                tree: None,
-            },
-        );
+        self.blocks.insert(block.id, Node { parent, height, children: Vec::new(), tree: None });
         Ok(added)
     }
 
@@ -98,10 +72,7 @@ impl EagerSnowman {
     pub fn record_poll(&mut self, votes: &Bag) -> SnowmanPoll {
         let totals = self.totals(votes);
         let total = |id: &Id| totals.get(id).copied().unwrap_or(0);
-        let mut report = SnowmanPoll {
-            idle: self.num_processing() == 0,
-            ..SnowmanPoll::default()
-        };
+        let mut report = SnowmanPoll { idle: self.num_processing() == 0, ..SnowmanPoll::default() };
         let mut next = Some(self.last_accepted);
         while let Some(at) = next {
             // A block that this very poll rejected is gone, and with it everything below.
@@ -109,10 +80,7 @@ impl EagerSnowman {
                 break;
             };
             let children = node.children.clone();
-            let bag: Bag = children
-                .iter()
-                .map(|child| (*child, total(child)))
-                .collect();
+            let bag: Bag = children.iter().map(|child| (*child, total(child))).collect();
             if bag.len() < self.parameters.alpha_preference() {
                 report.falters += self.reset_from(at);
                 break;
@@ -166,10 +134,7 @@ impl EagerSnowman {
 
     /// The undecided blocks in the order of their ids.
     pub fn undecided(&self) -> impl Iterator<Item = Id> {
-        self.blocks
-            .keys()
-            .copied()
-            .filter(|id| *id != self.last_accepted)
+        self.blocks.keys().copied().filter(|id| *id != self.last_accepted)
     }
 
     /// The preferred branch above the last accepted block, in ascending height.
@@ -187,9 +152,7 @@ impl EagerSnowman {
     /// Tip of the preferred branch.
     #[must_use]
     pub fn preference(&self) -> Id {
-        self.preferred()
-            .last()
-            .map_or(self.last_accepted, |(_, id)| *id)
+        self.preferred().last().map_or(self.last_accepted, |(_, id)| *id)
     }
 
     /// Parent of a block, if it was added to this instance and was not decided before the last one.
@@ -237,24 +200,14 @@ impl EagerSnowman {
         let Some(node) = self.blocks.get_mut(&id) else {
             return 0;
         };
-        let own = node
-            .tree
-            .as_mut()
-            .is_some_and(|tree| tree.record_unsuccessful_poll() > 0);
+        let own = node.tree.as_mut().is_some_and(|tree| tree.record_unsuccessful_poll() > 0);
         let children = node.children.clone();
-        u32::from(own)
-            + children
-                .into_iter()
-                .map(|child| self.reset_from(child))
-                .sum::<u32>()
+        u32::from(own) + children.into_iter().map(|child| self.reset_from(child)).sum::<u32>()
     }
 
     /// Accepts `id`, a child of the last accepted block `parent`, and rejects what conflicts with it.
     fn accept(&mut self, parent: Id, id: Id) -> Acceptance {
-        let children = self
-            .blocks
-            .remove(&parent)
-            .map_or_else(Vec::new, |node| node.children);
+        let children = self.blocks.remove(&parent).map_or_else(Vec::new, |node| node.children);
         let height = self.height(&id).unwrap_or_default();
         (self.last_accepted, self.height) = (id, height);
         let siblings: Vec<Id> = children.into_iter().filter(|child| *child != id).collect();
@@ -266,12 +219,7 @@ impl EagerSnowman {
                 open.push(child);
             }
         }
-        Acceptance {
-            id,
-            height,
-            siblings,
-            descendants,
-        }
+        Acceptance { id, height, siblings, descendants }
     }
 }
 

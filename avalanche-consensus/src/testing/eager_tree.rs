@@ -37,11 +37,7 @@ impl EagerTree {
     pub fn new(factory: Factory, parameters: Parameters, choice: Id) -> Self {
         let mut root = Node::new(choice.bit(0));
         root.insert(choice, 0);
-        Self {
-            factory,
-            parameters,
-            root,
-        }
+        Self { factory, parameters, root }
     }
 
     /// Adds a choice and says what that meant for the compressed tree.
@@ -56,10 +52,7 @@ impl EagerTree {
             let Some(below) = pick(&node.below, bit) else {
                 let case = SplitCase::of(from, depth, depth + node.unary_run());
                 self.root.insert(choice, 0);
-                return Added::Split {
-                    case,
-                    last_bit: depth == Id::BITS - 1,
-                };
+                return Added::Split { case, last_bit: depth == Id::BITS - 1 };
             };
             if node.finalized || node.is_binary() {
                 from = depth + 1;
@@ -140,9 +133,7 @@ impl EagerTree {
     /// `None` once finalised: the counters of a finalised instance mean nothing.
     #[must_use]
     pub fn render(&self) -> Option<String> {
-        let undecided = self
-            .preferred_path()
-            .position(|(node, _)| !node.finalized)?;
+        let undecided = self.preferred_path().position(|(node, _)| !node.finalized)?;
         let mut node = &self.root;
         for _ in 0..undecided {
             node = pick(&node.below, node.flake).as_deref()?;
@@ -234,11 +225,7 @@ impl TreePoll {
         if node.is_binary() || *peeling != Peel::Unary {
             self.levels += 1;
         }
-        *peeling = if node.is_binary() {
-            Peel::Binary
-        } else {
-            Peel::Unary
-        };
+        *peeling = if node.is_binary() { Peel::Binary } else { Peel::Unary };
     }
 }
 
@@ -332,12 +319,7 @@ impl Node {
     fn reset(&mut self) -> u32 {
         let own = u32::from(self.confidence != 0);
         self.confidence = 0;
-        own + self
-            .below
-            .iter_mut()
-            .flatten()
-            .map(|below| below.reset())
-            .sum::<u32>()
+        own + self.below.iter_mut().flatten().map(|below| below.reset()).sum::<u32>()
     }
 
     fn preference(&self, factory: Factory) -> bool {
@@ -353,10 +335,8 @@ impl Node {
             return;
         }
         let mut line = " ".repeat(4 * level);
-        let flake = format!(
-            "SF(Confidence = [{}], Finalized = {}",
-            self.confidence, self.finalized
-        );
+        let flake =
+            format!("SF(Confidence = [{}], Finalized = {}", self.confidence, self.finalized);
         let (ball, bit) = (u8::from(self.ball), u8::from(self.flake));
         let [zeros, ones] = self.strength;
         if self.is_binary() {
@@ -409,11 +389,7 @@ fn pick_mut<T>(pair: &mut [T; 2], bit: bool) -> &mut T {
 
 /// Votes for choices whose bit `depth` is `bit`.
 fn count(votes: &[(Id, u32)], depth: usize, bit: bool) -> u32 {
-    votes
-        .iter()
-        .filter(|(id, _)| id.bit(depth) == bit)
-        .map(|(_, count)| count)
-        .sum()
+    votes.iter().filter(|(id, _)| id.bit(depth) == bit).map(|(_, count)| count).sum()
 }
 
 #[cfg(test)]
@@ -432,10 +408,7 @@ mod tests {
         let parameters = Parameters::new(1, 1, 1, 2).unwrap();
         let mut tree = EagerTree::new(Factory::Snowflake, parameters, id(0, false));
         let split = |case, last_bit| Added::Split { case, last_bit };
-        assert_eq!(
-            tree.add(id(0b1000, false)),
-            split(SplitCase::Interior, false)
-        );
+        assert_eq!(tree.add(id(0b1000, false)), split(SplitCase::Interior, false));
         assert_eq!(tree.add(id(0b0001, false)), split(SplitCase::First, false));
         // Bits [1, 3) are left above the binary node at 3.
         assert_eq!(tree.add(id(0b0100, false)), split(SplitCase::Last, false));

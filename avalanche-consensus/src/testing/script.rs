@@ -1,6 +1,6 @@
 //! Scripts: what generated cases do, independent of where they come from.
 
-use super::{Ballot, Factory, Size, Spread};
+use super::{Ballot, Factory, PollsOperation, PollsScript, Size, Spread};
 use crate::Id;
 use crate::snowball::Parameters;
 
@@ -154,13 +154,7 @@ impl TreeScript {
                 _ => TreeOperation::Poll(bytes.ballot()),
             });
         }
-        Self {
-            factory,
-            parameters,
-            ids,
-            first,
-            operations,
-        }
+        Self { factory, parameters, ids, first, operations }
     }
 }
 
@@ -170,27 +164,43 @@ impl SnowmanScript {
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut bytes = Bytes(bytes);
         let (factory, parameters, ids) = bytes.head();
-        let refuse = Some(bytes.u16())
-            .filter(|call| call % 4 == 3)
-            .map(|call| call / 4 % 64);
+        let refuse = Some(bytes.u16()).filter(|call| call % 4 == 3).map(|call| call / 4 % 64);
         let mut operations = Vec::new();
         while !bytes.0.is_empty() {
             operations.push(match bytes.u8() % 8 {
-                0..=2 => SnowmanOperation::Add {
-                    id: bytes.u16(),
-                    parent: bytes.parent(),
-                },
+                0..=2 => SnowmanOperation::Add { id: bytes.u16(), parent: bytes.parent() },
                 3 => SnowmanOperation::Aim(bytes.u16()),
                 _ => SnowmanOperation::Poll(bytes.ballot()),
             });
         }
-        Self {
-            factory,
-            parameters,
-            ids,
-            operations,
-            refuse,
+        Self { factory, parameters, ids, operations, refuse }
+    }
+}
+
+impl PollsScript {
+    /// Reads a script from bytes of any content and length.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut bytes = Bytes(bytes);
+        let (_, parameters, ids) = bytes.head();
+        let mut operations = Vec::new();
+        while !bytes.0.is_empty() {
+            operations.push(match bytes.u8() % 12 {
+                0..=2 => PollsOperation::Link { child: bytes.u8(), parent: bytes.u8() },
+                3 => PollsOperation::Cut(bytes.u8()),
+                4 | 5 => PollsOperation::Open {
+                    request: bytes.u8(),
+                    sample: u32::from(bytes.u16()) << 16 | u32::from(bytes.u16()),
+                },
+                6 => PollsOperation::Drop { poll: bytes.u8(), validator: bytes.u8() },
+                _ => PollsOperation::Vote {
+                    poll: bytes.u8(),
+                    validator: bytes.u8(),
+                    block: bytes.u8(),
+                },
+            });
         }
+        Self { parameters, ids, operations }
     }
 }
 
@@ -212,29 +222,17 @@ impl Bytes<'_> {
 
     fn head(&mut self) -> (Factory, Parameters, IdSpace) {
         let kind = self.u8();
-        let factory = if kind & 1 == 0 {
-            Factory::Snowflake
-        } else {
-            Factory::Snowball
-        };
+        let factory = if kind & 1 == 0 { Factory::Snowflake } else { Factory::Snowball };
         let ids = match kind >> 1 {
             0 => IdSpace::Wide,
-            draw => IdSpace::Tiny {
-                bits: u32::from(draw >> 1) % 11 + 2,
-                last: draw & 1 == 1,
-            },
+            draw => IdSpace::Tiny { bits: u32::from(draw >> 1) % 11 + 2, last: draw & 1 == 1 },
         };
-        (
-            factory,
-            parameters([self.u8(), self.u8(), self.u8(), self.u8()]),
-            ids,
-        )
+        (factory, parameters([self.u8(), self.u8(), self.u8(), self.u8()]), ids)
     }
 
     fn ballot(&mut self) -> Ballot {
         let draw = self.u8();
         let size = match draw % 6 {
-            0 => Size::Full,
             1 => Size::Confidence,
             2 => Size::Preference,
             3 => Size::Short,
@@ -271,21 +269,11 @@ mod tests {
 
     #[test]
     fn tiny_ids_use_low_bits_and_bit_255_only() {
-        let ids = IdSpace::Tiny {
-            bits: 12,
-            last: true,
-        };
+        let ids = IdSpace::Tiny { bits: 12, last: true };
         let id = ids.id(0xffff);
         let ones: Vec<_> = (0..Id::BITS).filter(|bit| id.bit(*bit)).collect();
         assert_eq!(ones, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255]);
-        assert_eq!(
-            IdSpace::Tiny {
-                bits: 2,
-                last: false
-            }
-            .id(0xfff0),
-            Id::EMPTY
-        );
+        assert_eq!(IdSpace::Tiny { bits: 2, last: false }.id(0xfff0), Id::EMPTY);
     }
 
     #[test]
@@ -303,5 +291,6 @@ mod tests {
         let bytes: Vec<u8> = (0..=u8::MAX).collect();
         assert!(TreeScript::from_bytes(&bytes).operations.len() > 30);
         assert!(SnowmanScript::from_bytes(&bytes).operations.len() > 30);
+        assert!(PollsScript::from_bytes(&bytes).operations.len() > 30);
     }
 }

@@ -112,10 +112,7 @@ impl<'a, R: Rule> Duel<'a, R> {
             target: genesis,
             aim: 0,
             idle: 0,
-            stats: Stats {
-                max_verified_height: height,
-                ..Stats::default()
-            },
+            stats: Stats { max_verified_height: height, ..Stats::default() },
             issued: BTreeMap::new(),
             unspecified: false,
         }
@@ -130,16 +127,11 @@ impl<'a, R: Rule> Duel<'a, R> {
                     return self.check_poisoned();
                 }
                 self.compare()?;
-                if index % 8 == 7 {
-                    self.compare_everything()
-                } else {
-                    Ok(())
-                }
+                if index % 8 == 7 { self.compare_everything() } else { Ok(()) }
             });
             result.map_err(|difference| difference.at(index, operation))?;
             let preference = self.snowman.preference();
-            self.coverage
-                .hit_if("preference changed", before != preference);
+            self.coverage.hit_if("preference changed", before != preference);
             preferences.push(preference);
             if self.log.refused().is_some() {
                 break;
@@ -149,11 +141,7 @@ impl<'a, R: Rule> Duel<'a, R> {
             self.compare_everything()?;
         }
         let end = inspect(&self.snowman);
-        Ok(SnowmanRun {
-            calls: self.log.calls().to_vec(),
-            preferences,
-            end,
-        })
+        Ok(SnowmanRun { calls: self.log.calls().to_vec(), preferences, end })
     }
 
     fn apply(&mut self, operation: SnowmanOperation) -> Result<(), Difference> {
@@ -184,11 +172,7 @@ impl<'a, R: Rule> Duel<'a, R> {
                     matches!(&refused, Err(RecordPollError::Refused(error)) if *error == expected),
                     || format!("{refused:?}"),
                 )?;
-                compare(
-                    "state after a refused poll",
-                    &before,
-                    &inspect(&self.snowman),
-                )
+                compare("state after a refused poll", &before, &inspect(&self.snowman))
             }
         }
     }
@@ -201,19 +185,15 @@ impl<'a, R: Rule> Duel<'a, R> {
             Parent::Tip | Parent::WrongHeight => tip,
             Parent::LastAccepted => self.model.last_accepted().0,
             Parent::Undecided(draw) => nth(&undecided, draw).unwrap_or(tip),
-            Parent::OfUndecided(draw) => nth(&undecided, draw)
-                .and_then(|id| self.model.parent(&id))
-                .unwrap_or(tip),
+            Parent::OfUndecided(draw) => {
+                nth(&undecided, draw).and_then(|id| self.model.parent(&id)).unwrap_or(tip)
+            }
             Parent::Seen(draw) => nth(&self.seen, draw).unwrap_or(unknown),
             Parent::Unknown => unknown,
         };
         let below = self.model.height(&parent_id).unwrap_or_default().get() + 1;
         let height = Height::new(below + u64::from(parent == Parent::WrongHeight));
-        let block = Block {
-            id: self.script.ids.id(number),
-            parent: parent_id,
-            height,
-        };
+        let block = Block { id: self.script.ids.id(number), parent: parent_id, height };
         if block.id == self.model.last_accepted().0 {
             // The last accepted block under another parent would be a collision of hashes.
             return Ok(());
@@ -223,11 +203,7 @@ impl<'a, R: Rule> Duel<'a, R> {
         let state = inspect(&self.snowman);
         let expected = self.model.add(block);
         let actual = self.snowman.add(block, Timestamp::ZERO);
-        compare(
-            "result of add",
-            &expected.as_ref().err(),
-            &actual.as_ref().err(),
-        )?;
+        compare("result of add", &expected.as_ref().err(), &actual.as_ref().err())?;
         match expected {
             Err(error) => {
                 self.coverage.hit(match error {
@@ -240,28 +216,18 @@ impl<'a, R: Rule> Duel<'a, R> {
             Ok(added) => {
                 self.coverage.hit("block added");
                 self.coverage.hit_if("decided id added again", again);
-                self.coverage
-                    .hit_if("block added beside a sibling", added.is_some());
+                self.coverage.hit_if("block added beside a sibling", added.is_some());
                 if let Some(added) = added {
                     let ignored = added == super::Added::Ignored;
-                    self.coverage
-                        .hit_if("block added outside decided bits", ignored);
+                    self.coverage.hit_if("block added outside decided bits", ignored);
                     if !ignored {
                         count_added(added, self.coverage);
                     }
                 }
             }
         }
-        let expected = if before == block.parent {
-            block.id
-        } else {
-            before
-        };
-        compare(
-            "preference after an add",
-            &expected,
-            &self.snowman.preference(),
-        )?;
+        let expected = if before == block.parent { block.id } else { before };
+        compare("preference after an add", &expected, &self.snowman.preference())?;
         self.undecided.insert(block.id, height);
         self.issued.insert(block.id, self.stats.polls);
         self.stats.max_verified_height = self.stats.max_verified_height.max(height);
@@ -280,18 +246,13 @@ impl<'a, R: Rule> Duel<'a, R> {
         let calls = self.log.calls().get(done..).unwrap_or(&[]).to_vec();
         let short = votes.len() < self.script.parameters.alpha_preference();
         self.coverage.hit_if("poll that is too short", short);
-        demand(
-            "no decision from a short poll",
-            !short || calls.is_empty(),
-            || format!("{calls:?}"),
-        )?;
+        demand("no decision from a short poll", !short || calls.is_empty(), || {
+            format!("{calls:?}")
+        })?;
         let refused = self.log.refused().copied();
         check_order(&calls, &poll.acceptances, refused.is_some())?;
         self.stats.polls += 1;
-        for (call, id, height) in calls
-            .iter()
-            .filter(|(call, ..)| *call != AcceptorCall::Notify)
-        {
+        for (call, id, height) in calls.iter().filter(|(call, ..)| *call != AcceptorCall::Notify) {
             let known = self.undecided.remove(id);
             compare("height of a block decided once", &Some(*height), &known)?;
             let polls = self.stats.polls - self.issued.remove(id).unwrap_or_default();
@@ -304,7 +265,7 @@ impl<'a, R: Rule> Duel<'a, R> {
             }
         }
         if let Some((call, id, _)) = refused {
-            return self.check_refusal(&poll, (call, id), outcome);
+            return self.check_refusal(&poll, (call, id), &outcome);
         }
         self.count_poll(&poll, &tip);
         self.unspecified |= poll.unspecified;
@@ -320,16 +281,12 @@ impl<'a, R: Rule> Duel<'a, R> {
         };
         match outcome {
             Ok(actual) if poll.unspecified => {
-                demand("outcome", actual != PollOutcome::Idle, || {
-                    format!("{actual:?}")
-                })
+                demand("outcome", actual != PollOutcome::Idle, || format!("{actual:?}"))
             }
             Ok(actual) => compare("outcome", &expected, &actual),
-            Err(error) => Err(Difference::new(
-                "poll",
-                format!("{expected:?}"),
-                format!("{error:?}"),
-            )),
+            Err(error) => {
+                Err(Difference::new("poll", format!("{expected:?}"), format!("{error:?}")))
+            }
         }
     }
 
@@ -337,14 +294,14 @@ impl<'a, R: Rule> Duel<'a, R> {
         &mut self,
         poll: &SnowmanPoll,
         refused: (AcceptorCall, Id),
-        outcome: Result<PollOutcome, RecordPollError<E>>,
+        outcome: &Result<PollOutcome, RecordPollError<E>>,
     ) -> Result<(), Difference> {
         self.coverage.hit(match refused.0 {
             AcceptorCall::Notify => "notify refused",
             AcceptorCall::Accept => "accept refused",
             AcceptorCall::Reject => "reject refused",
         });
-        let named = match &outcome {
+        let named = match outcome {
             Err(RecordPollError::Acceptor { call, id, .. }) => Some((*call, *id)),
             _ => None,
         };
@@ -359,30 +316,17 @@ impl<'a, R: Rule> Duel<'a, R> {
             || (Id::hash(b"last accepted"), Height::new(7)),
             |(_, id, height)| (*id, *height),
         );
-        demand(
-            "acceptance in the model",
-            !poll.acceptances.is_empty(),
-            || format!("{poll:?}"),
-        )?;
-        compare(
-            "last accepted after a refusal",
-            &expected,
-            &self.snowman.last_accepted(),
-        )
+        demand("acceptance in the model", !poll.acceptances.is_empty(), || format!("{poll:?}"))?;
+        compare("last accepted after a refusal", &expected, &self.snowman.last_accepted())
     }
 
     /// Every further call must be refused and change nothing.
     fn check_poisoned(&mut self) -> Result<(), Difference> {
-        demand("poisoned", self.snowman.is_poisoned(), || {
-            "not poisoned".to_owned()
-        })?;
+        demand("poisoned", self.snowman.is_poisoned(), || "not poisoned".to_owned())?;
         let (before, calls) = (inspect(&self.snowman), self.log.calls().len());
         let (parent, height) = self.snowman.last_accepted();
-        let block = Block {
-            id: self.script.ids.unknown(0),
-            parent,
-            height: Height::new(height.get() + 1),
-        };
+        let block =
+            Block { id: self.script.ids.unknown(0), parent, height: Height::new(height.get() + 1) };
         let added = self.snowman.add(block, Timestamp::ZERO);
         compare("add on a poisoned instance", &Err(Error::Poisoned), &added)?;
         let votes = Bag::from([self.target]);
@@ -406,19 +350,10 @@ impl<'a, R: Rule> Duel<'a, R> {
         coverage.hit_if("poll through four trees or more", poll.depth > 3);
         coverage.hit_if("confidence lost in a polled tree", poll.resets > 0);
         coverage.hit_if("tree off the voted path reset", poll.falters > 0);
-        coverage.hit_if(
-            "three trees off the voted path reset at once",
-            poll.falters > 2,
-        );
+        coverage.hit_if("three trees off the voted path reset at once", poll.falters > 2);
         coverage.hit_if("two levels or more finalised at once", poll.levels_most > 1);
-        coverage.add(
-            "snowball finalised against its preference",
-            u64::from(poll.contrary),
-        );
-        coverage.add(
-            "tree finalised below an undecided block",
-            u64::from(poll.unaccepted),
-        );
+        coverage.add("snowball finalised against its preference", u64::from(poll.contrary));
+        coverage.add("tree finalised below an undecided block", u64::from(poll.unaccepted));
         coverage.add("accepted", count(poll.acceptances.len()));
         coverage.hit_if("several accepted in one poll", poll.acceptances.len() > 1);
         for acceptance in &poll.acceptances {
@@ -426,9 +361,8 @@ impl<'a, R: Rule> Duel<'a, R> {
             coverage.add("descendant rejected", count(acceptance.descendants.len()));
         }
         let after = self.model.preferred();
-        let moved = after
-            .iter()
-            .any(|(height, id)| before.iter().any(|(h, i)| h == height && i != id));
+        let moved =
+            after.iter().any(|(height, id)| before.iter().any(|(h, i)| h == height && i != id));
         coverage.hit_if("preference moved to another branch", moved);
     }
 
@@ -442,10 +376,8 @@ impl<'a, R: Rule> Duel<'a, R> {
 
     fn candidates(&self) -> Candidates<'_> {
         let target = self.target;
-        let siblings = self
-            .model
-            .parent(&target)
-            .map(|parent| self.model.children(&parent).to_vec());
+        let siblings =
+            self.model.parent(&target).map(|parent| self.model.children(&parent).to_vec());
         let grandchildren = self
             .model
             .children(&target)
@@ -455,30 +387,16 @@ impl<'a, R: Rule> Duel<'a, R> {
         Candidates {
             target,
             seen: &self.seen,
-            rivals: siblings
-                .filter(|ids| !ids.is_empty())
-                .unwrap_or_else(|| vec![target]),
+            rivals: siblings.filter(|ids| !ids.is_empty()).unwrap_or_else(|| vec![target]),
             grandchildren,
             unknown: Some(self.script.ids.unknown(self.aim)),
         }
     }
 
     fn compare(&self) -> Result<(), Difference> {
-        compare(
-            "last accepted",
-            &self.model.last_accepted(),
-            &self.snowman.last_accepted(),
-        )?;
-        compare(
-            "num_processing",
-            &self.model.num_processing(),
-            &self.snowman.num_processing(),
-        )?;
-        compare(
-            "preference",
-            &self.model.preference(),
-            &self.snowman.preference(),
-        )?;
+        compare("last accepted", &self.model.last_accepted(), &self.snowman.last_accepted())?;
+        compare("num_processing", &self.model.num_processing(), &self.snowman.num_processing())?;
+        compare("preference", &self.model.preference(), &self.snowman.preference())?;
         let branch: Vec<_> = self.snowman.preferred().collect();
         compare("preferred branch", &self.model.preferred(), &branch)?;
         compare("poisoned", &false, &self.snowman.is_poisoned())
@@ -490,36 +408,20 @@ impl<'a, R: Rule> Duel<'a, R> {
         let preferred: BTreeMap<Height, Id> = self.model.preferred().into_iter().collect();
         let unknown = self.script.ids.unknown(self.aim);
         for id in self.seen.iter().chain([&unknown]) {
-            compare(
-                "processing",
-                &self.model.processing(id),
-                &self.snowman.processing(id),
-            )?;
+            compare("processing", &self.model.processing(id), &self.snowman.processing(id))?;
             compare(
                 "undecided once",
                 &self.undecided.contains_key(id),
                 &self.snowman.processing(id),
             )?;
             let is_preferred = *id == last || preferred.values().any(|block| block == id);
-            compare(
-                "is_preferred",
-                &is_preferred,
-                &self.snowman.is_preferred(id),
-            )?;
+            compare("is_preferred", &is_preferred, &self.snowman.is_preferred(id))?;
             compare("parent", &self.model.parent(id), &self.snowman.parent(id))?;
         }
         for at in height.get() - 2..=height.get() + count(preferred.len()) + 2 {
             let at = Height::new(at);
-            let expected = if at == height {
-                Some(last)
-            } else {
-                preferred.get(&at).copied()
-            };
-            compare(
-                "preference_at_height",
-                &expected,
-                &self.snowman.preference_at_height(at),
-            )?;
+            let expected = if at == height { Some(last) } else { preferred.get(&at).copied() };
+            compare("preference_at_height", &expected, &self.snowman.preference_at_height(at))?;
         }
         let mut stats = self.snowman.stats();
         if self.unspecified {
@@ -544,9 +446,7 @@ impl<'a, R: Rule> Duel<'a, R> {
 
 fn inspect<R: Rule>(snowman: &Topological<R>) -> Vec<(Id, bool, Option<String>)> {
     let blocks = snowman.inspect().into_iter();
-    blocks
-        .map(|block| (block.id, block.should_falter, block.tree))
-        .collect()
+    blocks.map(|block| (block.id, block.should_falter, block.tree)).collect()
 }
 
 fn count(length: usize) -> u64 {

@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::{
-    Ballot, Factory, IdSpace, Parent, Size, SnowmanOperation, SnowmanScript, Spread, TreeOperation,
-    TreeScript, parameters as drawn_parameters,
+    Ballot, Factory, IdSpace, Parent, PollsOperation, PollsScript, Size, SnowmanOperation,
+    SnowmanScript, Spread, TreeOperation, TreeScript, parameters as drawn_parameters,
 };
 use crate::snowball::Parameters;
 
@@ -75,9 +75,7 @@ pub fn tree_script(operations: usize) -> impl Strategy<Value = TreeScript> {
     let add = prop_oneof![any::<u16>(), 0..16_u16].prop_map(|id| vec![TreeOperation::Add(id)]);
     let polls = (any::<u16>(), campaign()).prop_map(|(aim, ballots)| {
         let polls = ballots.into_iter().map(TreeOperation::Poll);
-        std::iter::once(TreeOperation::Aim(aim))
-            .chain(polls)
-            .collect()
+        std::iter::once(TreeOperation::Aim(aim)).chain(polls).collect()
     });
     let again =
         campaign().prop_map(|ballots| ballots.into_iter().map(TreeOperation::Poll).collect());
@@ -87,20 +85,15 @@ pub fn tree_script(operations: usize) -> impl Strategy<Value = TreeScript> {
         1 => again,
         1 => Just(vec![TreeOperation::Fail]),
     ];
-    (
-        factory(),
-        parameters(),
-        id_space(),
-        any::<u16>(),
-        about(step, operations),
-    )
-        .prop_map(|(factory, parameters, ids, first, operations)| TreeScript {
+    (factory(), parameters(), id_space(), any::<u16>(), about(step, operations)).prop_map(
+        |(factory, parameters, ids, first, operations)| TreeScript {
             factory,
             parameters,
             ids,
             first,
             operations,
-        })
+        },
+    )
 }
 
 /// Where a block goes: mostly somewhere that makes it valid.
@@ -123,9 +116,7 @@ pub fn snowman_script(operations: usize) -> impl Strategy<Value = SnowmanScript>
     let adds = vec(add, 1..6);
     let polls = (any::<u16>(), campaign()).prop_map(|(aim, ballots)| {
         let polls = ballots.into_iter().map(SnowmanOperation::Poll);
-        std::iter::once(SnowmanOperation::Aim(aim))
-            .chain(polls)
-            .collect()
+        std::iter::once(SnowmanOperation::Aim(aim)).chain(polls).collect()
     });
     let again =
         campaign().prop_map(|ballots| ballots.into_iter().map(SnowmanOperation::Poll).collect());
@@ -148,10 +139,27 @@ pub fn snowman_script(operations: usize) -> impl Strategy<Value = SnowmanScript>
 
 /// Scripts for Snowman in which the acceptor refuses one of its first calls.
 pub fn refused_snowman_script(operations: usize) -> impl Strategy<Value = SnowmanScript> {
-    (snowman_script(operations), 0..40_u16).prop_map(|(script, call)| SnowmanScript {
-        refuse: Some(call),
-        ..script
-    })
+    (snowman_script(operations), 0..40_u16)
+        .prop_map(|(script, call)| SnowmanScript { refuse: Some(call), ..script })
+}
+
+/// Scripts for polls of up to `operations` operations.
+pub fn polls_script(operations: usize) -> impl Strategy<Value = PollsScript> {
+    let operation = prop_oneof![
+        4 => any::<(u8, u8)>().prop_map(|(child, parent)| PollsOperation::Link { child, parent }),
+        1 => any::<u8>().prop_map(PollsOperation::Cut),
+        3 => any::<(u8, u32)>()
+            .prop_map(|(request, sample)| PollsOperation::Open { request, sample }),
+        16 => any::<(u8, u8, u8)>().prop_map(|(poll, validator, block)| PollsOperation::Vote {
+            poll,
+            validator,
+            block,
+        }),
+        2 => any::<(u8, u8)>()
+            .prop_map(|(poll, validator)| PollsOperation::Drop { poll, validator }),
+    ];
+    (parameters(), id_space(), vec(operation, 1..=operations))
+        .prop_map(|(parameters, ids, operations)| PollsScript { parameters, ids, operations })
 }
 
 /// Steps that make up to about three times `operations` operations, and half as many on average.

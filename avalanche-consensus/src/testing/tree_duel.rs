@@ -136,15 +136,9 @@ impl<R: Rule> Duel<R> {
         let poll = self.model.record_poll(&votes);
         if let Some(expected) = poll.success {
             compare("success", &expected, &success)?;
-            coverage.hit(if success {
-                "successful poll"
-            } else {
-                "failed poll"
-            });
-            let split = self
-                .last
-                .as_ref()
-                .is_some_and(|(last, success)| *success && *last == votes);
+            coverage.hit(if success { "successful poll" } else { "failed poll" });
+            let split =
+                self.last.as_ref().is_some_and(|(last, success)| *success && *last == votes);
             coverage.hit_if(
                 "successful poll, then a failed one with the same votes",
                 split && !success,
@@ -155,23 +149,14 @@ impl<R: Rule> Duel<R> {
         self.late += u32::from(poll.success.is_none());
         coverage.hit_if("confidence lost", poll.resets > 0);
         coverage.hit_if("two levels or more finalised at once", poll.levels > 1);
-        coverage.add(
-            "snowball finalised against its preference",
-            u64::from(poll.contrary),
-        );
+        coverage.add("snowball finalised against its preference", u64::from(poll.contrary));
         Ok(())
     }
 
     fn compare(&self) -> Result<(), Difference> {
         compare("finalized", &self.model.finalized(), &self.tree.finalized())?;
-        compare(
-            "preference",
-            &self.model.preference(),
-            self.tree.preference(),
-        )?;
-        self.model
-            .render()
-            .map_or(Ok(()), |form| same_print(&form, &self.tree.to_string()))
+        compare("preference", &self.model.preference(), self.tree.preference())?;
+        self.model.render().map_or(Ok(()), |form| same_print(&form, &self.tree.to_string()))
     }
 }
 

@@ -29,9 +29,7 @@ pub(crate) fn run_cases<S: Strategy, T, E: fmt::Display>(
         config.rng_seed = RngSeed::Fixed(3);
     }
     let result = TestRunner::new(config).run(strategy, |value| {
-        test(value)
-            .map(|_| ())
-            .map_err(|difference| TestCaseError::fail(difference.to_string()))
+        test(value).map(|_| ()).map_err(|difference| TestCaseError::fail(difference.to_string()))
     });
     match result {
         Ok(()) => {}
