@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::snowball::{ParameterRule, ParametersConfig};
-use crate::{Height, Id};
+use crate::{Height, Id, NodeId};
 
 /// A call that the caller must not repeat unchanged.
 ///
@@ -73,6 +73,87 @@ pub enum Error {
     Poisoned,
     /// A sum of weights is above [`u64::MAX`]. Nothing was changed: give weights in a coarser unit.
     WeightOverflow,
+    /// More weights than a sampler takes. Leave out those of zero, or join small ones.
+    TooManyWeights {
+        /// Weights that were given.
+        weights: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// A sample wants more units of weight than there are. Ask for at most the total.
+    InsufficientWeight {
+        /// Units that there are.
+        total: u64,
+        /// Units that were asked for.
+        wanted: u64,
+    },
+    /// A validator cannot join with a weight of zero, and a change of weight by zero changes nothing.
+    /// Give at least one unit, or leave the change out.
+    ZeroWeight {
+        /// The node of the change.
+        node: NodeId,
+    },
+    /// The node is a validator already. Add weight to it instead.
+    DuplicateValidator {
+        /// The node that was to join.
+        node: NodeId,
+    },
+    /// The node is not a validator. Add it first, or leave the change out.
+    UnknownValidator {
+        /// The node of the change.
+        node: NodeId,
+    },
+    /// A validator cannot lose more weight than it has.
+    WeightUnderflow {
+        /// The node of the change.
+        node: NodeId,
+        /// Units that it has, which is the most that is allowed.
+        weight: u64,
+        /// Units that it was to lose.
+        removed: u64,
+    },
+    /// No more validators can be in one set. Remove some before adding more.
+    ValidatorsFull {
+        /// The bound.
+        max: usize,
+    },
+    /// No more connected nodes are tracked. Disconnect some, or construct the tracker with a higher
+    /// bound.
+    ConnectionsFull {
+        /// The bound.
+        max: usize,
+    },
+    /// No more subnets have a history. Remove one, or construct the history with a higher bound.
+    SubnetsFull {
+        /// The bound.
+        max: usize,
+    },
+    /// The subnet has no history. Apply its first changes, or ask for another one.
+    UnknownSubnet {
+        /// The subnet that was asked for.
+        subnet: Id,
+    },
+    /// The validators at this height are not known: it has not come, it is before the subnet began, or
+    /// it was given up for newer ones.
+    UnknownHeight {
+        /// The subnet that was asked for.
+        subnet: Id,
+        /// The height that was asked for.
+        height: Height,
+        /// The earliest height that can be asked for.
+        first: Height,
+        /// The latest height that can be asked for.
+        last: Height,
+    },
+    /// The heights of a subnet do not decrease. Apply changes in the order of their heights.
+    HeightDecreased {
+        /// The subnet of the changes.
+        subnet: Id,
+        /// The height that was given.
+        height: Height,
+        /// The present height, which is the lowest that is allowed.
+        last: Height,
+    },
 }
 
 impl fmt::Display for Error {
@@ -121,6 +202,59 @@ impl fmt::Display for Error {
                 f,
                 "weights add up to more than {}, which is the greatest total; use a coarser unit",
                 u64::MAX
+            ),
+            Self::TooManyWeights { weights, max } => {
+                write!(
+                    f,
+                    "{weights} weights; at most {max} are allowed, so leave out those of zero"
+                )
+            }
+            Self::InsufficientWeight { total, wanted } => {
+                write!(
+                    f,
+                    "a sample of {wanted} from a total weight of {total}; ask for at most that"
+                )
+            }
+            Self::ZeroWeight { node } => {
+                write!(f, "a change of {node} by zero units; at least one unit of weight is needed")
+            }
+            Self::DuplicateValidator { node } => {
+                write!(f, "{node} is a validator already; add weight to it instead")
+            }
+            Self::UnknownValidator { node } => {
+                write!(f, "{node} is not a validator; add it first")
+            }
+            Self::WeightUnderflow { node, weight, removed } => {
+                write!(
+                    f,
+                    "{node} has {weight} units, so {removed} cannot be removed; remove at most that"
+                )
+            }
+            Self::ValidatorsFull { max } => {
+                write!(f, "{max} validators are in the set, which is the bound; remove some first")
+            }
+            Self::ConnectionsFull { max } => {
+                write!(
+                    f,
+                    "{max} nodes are connected, which is the bound; disconnect some or raise it"
+                )
+            }
+            Self::SubnetsFull { max } => {
+                write!(
+                    f,
+                    "{max} subnets have a history, which is the bound; remove one or raise it"
+                )
+            }
+            Self::UnknownSubnet { subnet } => {
+                write!(f, "subnet {subnet} has no history; apply its first changes")
+            }
+            Self::UnknownHeight { subnet, height, first, last } => write!(
+                f,
+                "validators of subnet {subnet} at height {height} are not known; ask for {first} to {last}"
+            ),
+            Self::HeightDecreased { subnet, height, last } => write!(
+                f,
+                "changes of subnet {subnet} at height {height}, which is past; apply at {last} or above"
             ),
         }
     }

@@ -1,1 +1,9 @@
-//! x
+//! What the example programs share, and the README as doctests. The rules of the repository are the
+//! tests beside this library.
+
+pub mod devnet;
+
+/// The Rust blocks of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -120,7 +120,8 @@ impl Undecided {
     /// acceptor is told first, then the block is accepted, then all its siblings are rejected, then
     /// their descendants, each after its parent; all of one acceptance before the next begins.
     pub(crate) fn apply(&mut self, log: &[Entry], failed: bool) -> (Value, Option<String>) {
-        let mut reading = Reading { undecided: self, stage: Stage::Begin, out: Vec::new(), broken: None };
+        let mut reading =
+            Reading { undecided: self, stage: Stage::Begin, out: Vec::new(), broken: None };
         let last = log.len().checked_sub(1).filter(|_| failed);
         for (at, entry) in log.iter().enumerate() {
             reading.entry(*entry, last == Some(at));
@@ -163,7 +164,9 @@ impl Reading<'_> {
     fn entry(&mut self, entry: Entry, fails: bool) {
         let Entry { call, id, height } = entry;
         let known = self.undecided.blocks.get(&id).copied();
-        self.require(known.is_some(), || format!("{} of a block that is not undecided", show(entry)));
+        self.require(known.is_some(), || {
+            format!("{} of a block that is not undecided", show(entry))
+        });
         let stated = known.is_none_or(|(_, known)| known == height);
         self.require(stated, || format!("{} states height {height}", show(entry)));
         if call != Call::Reject {
@@ -218,7 +221,9 @@ impl Reading<'_> {
             }
         }
         self.undecided.decide(entry.id);
-        self.require(broken.is_none(), || format!("{} {}", show(entry), broken.unwrap_or_default()));
+        self.require(broken.is_none(), || {
+            format!("{} {}", show(entry), broken.unwrap_or_default())
+        });
     }
 
     /// Ends the acceptance that is being read, before `next` begins another.
@@ -266,4 +271,106 @@ impl Rejects {
 
 fn show(entry: Entry) -> String {
     format!("[{}, {:x}]", entry.call.letter(), entry.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(name: u8) -> Id {
+        Id::new([name; 32])
+    }
+
+    /// Names of blocks are their heights and a letter; `1b` has the child `2b`, which has `3b`.
+    const BLOCKS: [(&str, &str); 6] =
+        [("1a", "0"), ("1b", "0"), ("1c", "0"), ("2b", "1b"), ("3b", "2b"), ("2a", "1a")];
+
+    fn id(name: &str) -> Id {
+        let known = BLOCKS.iter().position(|(block, _)| *block == name);
+        block(known.map_or(0, |at| u8::try_from(at).unwrap() + 1))
+    }
+
+    fn undecided() -> Undecided {
+        let mut undecided = Undecided::new(id("0"));
+        for (name, parent) in BLOCKS {
+            undecided.add(id(name), id(parent), height(name));
+        }
+        undecided
+    }
+
+    fn height(name: &str) -> Height {
+        Height::new(name[..1].parse().unwrap())
+    }
+
+    /// Reads a log such as `C1a A1a R1b`.
+    fn log(text: &str) -> Vec<Entry> {
+        let entries = text.split_whitespace().map(|word| {
+            let (call, name) = word.split_at(1);
+            Entry { call: Call::from_letter(call).unwrap(), id: id(name), height: height(name) }
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn a_log_in_order_is_written_as_traces_write_it() {
+        let (written, broken) = undecided().apply(&log("C1a A1a R1c R1b R2b R3b C2a A2a"), false);
+        assert_eq!(broken, None);
+        let ids = |names: &[&str]| names.iter().map(|name| hex(id(name))).collect::<Value>();
+        let expected = json!([
+            ["C", hex(id("1a"))],
+            ["A", hex(id("1a"))],
+            ["R", ids(&["1b", "1c"]), ids(&["2b", "3b"])],
+            ["C", hex(id("2a"))],
+            ["A", hex(id("2a"))],
+            ["R", [], []],
+        ]);
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_failing_call_ends_the_log_without_the_rejects_before_it() {
+        for (text, kept) in
+            [("C1a", 0), ("C1a A1a", 1), ("C1a A1a R1b", 2), ("C1a A1a R1b R1c R2b", 2)]
+        {
+            let (written, broken) = undecided().apply(&log(text), true);
+            assert_eq!(broken, None, "{text}");
+            let last = log(text).pop().unwrap();
+            let entries = written.as_array().unwrap();
+            assert_eq!(entries.len(), kept + 1, "{text}");
+            assert_eq!(entries[kept], json!(["E", last.call.letter(), hex(last.id)]), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_rule_of_order_is_checked() {
+        for (text, rule) in [
+            ("A1a R1b R1c R2b R3b", "without its C just before"),
+            ("C1a A1b", "without its C just before"),
+            ("C1a R1b", "outside an acceptance"),
+            ("R1b", "outside an acceptance"),
+            ("C1a", "ends inside an acceptance"),
+            ("C1a C1b", "before an acceptance was complete"),
+            ("C2a A2a", "is not on the last accepted block"),
+            ("C1a A1a R1b R1c R3b R2b", "before its parent was rejected"),
+            ("C1a A1a R2b R1b R1c R3b", "before its parent was rejected"),
+            ("C1a A1a R1b R2b R1c R3b", "of a descendant before all siblings"),
+            ("C1a A1a R1b R1c R2b R3b R3b", "that is not undecided"),
+            ("C1a A1a R1b R1c R2b R3b R1a", "that is not undecided"),
+            ("C1a A1a R1b R1c R2b R3b R2a", "before its parent was rejected"),
+            ("C1a A1a R1b R2b R3b", "before all siblings"),
+            ("C1a A1a R1b", "leaves siblings undecided"),
+            ("C1a A1a R1b R1c R2b", "leaves children of rejected blocks undecided"),
+            ("C1a A1a C2a A2a R1b R1c R2b R3b", "leaves siblings undecided"),
+        ] {
+            let broken = undecided().apply(&log(text), false).1;
+            assert!(
+                broken.as_ref().is_some_and(|found| found.contains(rule)),
+                "{text}: {broken:?}"
+            );
+        }
+        let mut wrong_height = log("C1a A1a R1b R1c R2b R3b");
+        wrong_height[4].height = Height::new(9);
+        let broken = undecided().apply(&wrong_height, false).1;
+        assert!(broken.is_some_and(|found| found.contains("states height 9")));
+    }
 }

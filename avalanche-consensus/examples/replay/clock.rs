@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "measuring is what this file is for")]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -45,9 +45,9 @@ impl Cost {
     }
 }
 
-/// How long this thread was ready to run but waited for a processor, since it began. `None` where the
-/// operating system does not say.
-pub(crate) fn waited() -> Option<Duration> {
+/// How long this thread was ready to run but waited for a processor, since it began, in nanoseconds.
+/// `None` where the operating system does not say.
+pub(crate) fn waited_ns() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
 }

@@ -16,7 +16,8 @@ pub(crate) fn file(path: &Path, report: &mut Report<'_>) -> io::Result<()> {
     report.begin_file(path);
     match Lines::open(path) {
         Ok(lines) => {
-            let mut reading = Reading { lines, trace: Trace::None, check: Check::default(), report };
+            let mut reading =
+                Reading { lines, trace: Trace::None, check: Check::default(), report };
             reading.all_lines()?;
             reading.finish()?;
         }
@@ -32,6 +33,8 @@ enum Trace {
     Running(Running),
     /// The rest of a trace that cannot go on, up to the next `init`.
     Over,
+    /// A trace of this family, which is unknown. That was reported with its `init`.
+    Unknown(String),
 }
 
 struct Running {
@@ -81,10 +84,16 @@ impl Reading<'_, '_> {
         match std::mem::replace(&mut self.trace, Trace::Over) {
             Trace::None => self.stop(&Fault::new("event before the first `init`")),
             // Not executed any more, but an unknown operation is still an error.
-            Trace::Over => family::known(&event).map_or_else(|fault| self.fault(&fault), |()| Ok(())),
+            Trace::Over => {
+                family::known(&event).map_or_else(|fault| self.fault(&fault), |()| Ok(()))
+            }
+            Trace::Unknown(family) if family == event.family => {
+                self.trace = Trace::Unknown(family);
+                Ok(())
+            }
+            Trace::Unknown(family) => self.foreign(&event, &family),
             Trace::Running(running) if running.family != event.family => {
-                let (family, found) = (running.family, event.family);
-                self.stop(&Fault::new(format!("event of family `{found}` in a trace of `{family}`")))
+                self.foreign(&event, &running.family)
             }
             Trace::Running(mut running) => {
                 self.check.next_event();
@@ -95,13 +104,9 @@ impl Reading<'_, '_> {
     }
 
     fn init(&mut self, event: &Event<'_>, value: &Value) -> io::Result<()> {
-        self.trace = Trace::Over;
         let counts = self.report.counts();
         counts.traces += 1;
         *counts.families.entry(event.family.to_owned()).or_default() += 1;
-        if family::known(event).is_err() {
-            counts.skipped += 1;
-        }
         self.check.next_event();
         match family::start(event, &mut self.check) {
             Ok(replay) => {
@@ -109,7 +114,14 @@ impl Reading<'_, '_> {
                 let running = Running { family: event.family.to_owned(), seed, replay };
                 self.executed(event, value, Ok(()), running)
             }
-            Err(fault) => self.stop(&fault),
+            Err(fault) => {
+                self.report.counts().skipped += 1;
+                self.trace = match family::known(event) {
+                    Ok(()) => Trace::Over,
+                    Err(_) => Trace::Unknown(event.family.to_owned()),
+                };
+                self.fault(&fault)
+            }
         }
     }
 
@@ -135,6 +147,11 @@ impl Reading<'_, '_> {
             Err(fault) => self.fault(&fault)?,
         }
         Ok(())
+    }
+
+    fn foreign(&mut self, event: &Event<'_>, family: &str) -> io::Result<()> {
+        let found = event.family;
+        self.stop(&Fault::new(format!("event of family `{found}` in a trace of `{family}`")))
     }
 
     /// Reports a fault and leaves the rest of the trace.

@@ -76,7 +76,9 @@ pub(crate) fn known(event: &Event<'_>) -> Result<(), Fault> {
 
 fn unknown_family(family: &str) -> Fault {
     let note = match family {
-        "boot" | "interval" | "dag" => "is known, but cannot be replayed by avalanche-consensus yet",
+        "boot" | "interval" | "dag" => {
+            "is known, but cannot be replayed by avalanche-consensus yet"
+        }
         _ => "is not known",
     };
     Fault::new(format!(

@@ -67,7 +67,8 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<&'a Value, Fault> {
-        self.find(name).ok_or_else(|| Fault::new(format!("member `{}` is missing", self.name(name))))
+        self.find(name)
+            .ok_or_else(|| Fault::new(format!("member `{}` is missing", self.name(name))))
     }
 
     /// The full name of a member in reports, such as `state.pref`.

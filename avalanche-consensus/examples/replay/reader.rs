@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// The longest line that is read, 256 MiB. Recorded lines are a thousand times shorter.
 const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -30,7 +30,8 @@ impl Lines {
         let mut file = BufReader::new(File::open(path)?);
         let head = file.fill_buf()?;
         let zstd = head.starts_with(&ZSTD_MAGIC)
-            || (head.get(1..4) == Some(&ZSTD_SKIPPABLE) && head.first().is_some_and(|b| b >> 4 == 5));
+            || (head.get(1..4) == Some(&ZSTD_SKIPPABLE)
+                && head.first().is_some_and(|b| b >> 4 == 5));
         let gzip = head.starts_with(&GZIP_MAGIC);
         let named = |extension| path.extension().is_some_and(|found| found == extension);
         let source: Box<dyn BufRead> = if zstd {

@@ -99,10 +99,9 @@ impl Kind {
 
 fn count(event: &Event<'_>) -> Result<usize, Fault> {
     let count = event.line.u64("count")?;
-    usize::try_from(count)
-        .ok()
-        .filter(|_| count <= COUNT_MAX)
-        .ok_or_else(|| Fault::new(format!("member `count` is {count}; at most {COUNT_MAX} is read")))
+    usize::try_from(count).ok().filter(|_| count <= COUNT_MAX).ok_or_else(|| {
+        Fault::new(format!("member `count` is {count}; at most {COUNT_MAX} is read"))
+    })
 }
 
 fn decimal(value: u64) -> Value {

@@ -121,7 +121,13 @@ impl<D: Consensus<Choice = Id> + fmt::Display + 'static> Replay for Voted<D> {
                 }
             }
             "fail" => self.decision.record_unsuccessful_poll(),
-            _ => return Err(event.unknown_op(if self.is_tree { "kind `tree`" } else { "kind `flat`" })),
+            _ => {
+                return Err(event.unknown_op(if self.is_tree {
+                    "kind `tree`"
+                } else {
+                    "kind `flat`"
+                }));
+            }
         }
         self.compare(out, check)
     }

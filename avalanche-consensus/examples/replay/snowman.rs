@@ -158,12 +158,7 @@ impl<R: Rule> Chain<R> {
     }
 
     /// What an event that decides nothing recorded.
-    fn compare_quiet(
-        &self,
-        out: Object<'_>,
-        check: &mut Check,
-        err: Value,
-    ) -> Result<(), Fault> {
+    fn compare_quiet(&self, out: Object<'_>, check: &mut Check, err: Value) -> Result<(), Fault> {
         check.member(out, Level::Decisions, "err", err)?;
         self.compare_state(out, check)
     }
@@ -172,6 +167,8 @@ impl<R: Rule> Chain<R> {
         let consensus = &self.consensus;
         if self.bench {
             check.member(out, Level::Decisions, "pref", hex(consensus.preference()))?;
+        } else {
+            check.optional(out, Level::Decisions, "pref", hex(consensus.preference()));
         }
         if out.find("state").is_none() {
             return Ok(());

@@ -1,6 +1,7 @@
 //! One poll, and when the answers that it still waits for can no longer change its outcome.
 
 use super::Ancestry;
+use super::outstanding::Outstanding;
 use super::vote_graph::VoteGraph;
 use crate::snowball::Parameters;
 use crate::{Bag, Id, NodeId};
@@ -9,21 +10,15 @@ use crate::{Bag, Id, NodeId};
 #[derive(Clone, Debug)]
 pub(super) struct Poll {
     pub(super) request_id: u32,
-    /// Validators not heard from, each as often as it was sampled.
-    pub(super) outstanding: Bag<NodeId>,
+    pub(super) outstanding: Outstanding,
     pub(super) votes: Bag,
     /// Set when [`Poll::terminate`] first says that the poll is finished, and never cleared.
     finished: bool,
 }
 
 impl Poll {
-    pub(super) const fn new(request_id: u32, outstanding: Bag<NodeId>, votes: Bag) -> Self {
-        Self {
-            request_id,
-            outstanding,
-            votes,
-            finished: false,
-        }
+    pub(super) const fn new(request_id: u32, outstanding: Outstanding, votes: Bag) -> Self {
+        Self { request_id, outstanding, votes, finished: false }
     }
 
     /// Counts the answer of `validator` once for every time it was sampled. A validator that was not
@@ -74,19 +69,15 @@ impl Poll {
         ancestry: &impl Ancestry,
         graph: &mut VoteGraph,
     ) -> Option<Reason> {
-        let bounds = Bounds {
-            thresholds,
-            outstanding: self.outstanding.len(),
-        };
+        let bounds = Bounds { thresholds, missing: self.outstanding.missing() };
         let votes = self.votes.len();
-        if bounds.outstanding == 0 {
+        if bounds.missing == 0 {
             return Some(Reason::Exhausted);
         }
         if bounds.most(votes) < thresholds.alpha_preference {
             return Some(Reason::EarlyFail);
         }
-        self.is_settled(bounds, ancestry, graph)
-            .then_some(Reason::EarlyAlpha)
+        self.is_settled(bounds, ancestry, graph).then_some(Reason::EarlyAlpha)
     }
 
     /// Whether no count that an instance would see can still change what that instance does.
@@ -142,13 +133,13 @@ pub(super) enum Reason {
 struct Bounds {
     thresholds: Thresholds,
     /// Number of missing answers.
-    outstanding: u32,
+    missing: u32,
 }
 
 impl Bounds {
     /// What `count` grows to if every missing answer adds to it.
     const fn most(self, count: u32) -> u32 {
-        count.saturating_add(self.outstanding)
+        count.saturating_add(self.missing)
     }
 
     /// Whether missing answers can change the outcome of an instance that stands at `count`.
@@ -166,16 +157,8 @@ impl Bounds {
     /// threshold. The first is hardest for `low`, the second for `high`, and the third for the lowest
     /// count of the range that is not below the preference threshold.
     const fn is_open_throughout(self, low: u32, high: u32) -> bool {
-        let Thresholds {
-            alpha_preference,
-            alpha_confidence,
-            ..
-        } = self.thresholds;
-        let preferred = if low > alpha_preference {
-            low
-        } else {
-            alpha_preference
-        };
+        let Thresholds { alpha_preference, alpha_confidence, .. } = self.thresholds;
+        let preferred = if low > alpha_preference { low } else { alpha_preference };
         self.most(low) >= alpha_preference
             && high < alpha_confidence
             && (high < alpha_preference || self.most(preferred) >= alpha_confidence)

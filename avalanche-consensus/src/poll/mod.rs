@@ -88,6 +88,7 @@
 
 mod ancestry;
 mod early_termination;
+mod outstanding;
 mod polls;
 mod prefix_counts;
 mod vote_graph;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::Ancestry;
 use super::early_termination::{Poll, Reason, Thresholds};
+use super::outstanding::Outstanding;
 use super::vote_graph::VoteGraph;
 use crate::snowball::Parameters;
 use crate::vocabulary::IdMap;
@@ -26,7 +27,7 @@ pub struct Polls {
     /// What the last call handed out.
     results: Vec<Bag>,
     spare_votes: Vec<Bag>,
-    spare_validators: Vec<Bag<NodeId>>,
+    spare_outstanding: Vec<Outstanding>,
 }
 
 impl Polls {
@@ -52,7 +53,7 @@ impl Polls {
             stats: Stats::default(),
             results: Vec::new(),
             spare_votes: Vec::new(),
-            spare_validators: Vec::new(),
+            spare_outstanding: Vec::new(),
         }
     }
 
@@ -90,22 +91,15 @@ impl Polls {
             return Err(Error::TooManyVotes { votes, k });
         }
         if self.len() >= usize::try_from(self.polls_max).unwrap_or(usize::MAX) {
-            return Err(Error::PollsFull {
-                max: self.polls_max,
-            });
+            return Err(Error::PollsFull { max: self.polls_max });
         }
+        let mut outstanding = self.spare_outstanding.pop().unwrap_or_default();
+        outstanding.reset(validators);
         let distinct = validators.as_slice().len();
-        let recycled = self.spare_validators.pop();
-        let mut outstanding = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
-        validators
-            .iter()
-            .for_each(|(validator, count)| outstanding.add_count(*validator, count));
-        let recycled = self.spare_votes.pop();
-        let votes = recycled.unwrap_or_else(|| Bag::with_capacity(distinct));
+        let votes = self.spare_votes.pop().unwrap_or_else(|| Bag::with_capacity(distinct));
         self.issued.insert(request_id, self.next);
         self.next += 1;
-        self.open
-            .push_back(Poll::new(request_id, outstanding, votes));
+        self.open.push_back(Poll::new(request_id, outstanding, votes));
         Ok(true)
     }
 
@@ -170,10 +164,7 @@ impl Polls {
     pub fn would_finish(&self, ancestry: &impl Ancestry) -> impl Iterator<Item = (u32, bool)> {
         let mut graph = self.graph.fresh();
         self.open.iter().map(move |poll| {
-            (
-                poll.request_id,
-                poll.would_finish(self.thresholds, ancestry, &mut graph),
-            )
+            (poll.request_id, poll.would_finish(self.thresholds, ancestry, &mut graph))
         })
     }
 
@@ -203,9 +194,7 @@ impl Polls {
         {
             self.issued.remove(&poll.request_id);
             self.results.push(poll.votes);
-            let mut validators = poll.outstanding;
-            validators.clear();
-            self.spare_validators.push(validators);
+            self.spare_outstanding.push(poll.outstanding);
         }
     }
 
@@ -213,9 +202,7 @@ impl Polls {
     fn ask(&mut self, position: usize, ancestry: &impl Ancestry) -> bool {
         let (graph, stats) = (&mut self.graph, &mut self.stats);
         self.open.get_mut(position).is_some_and(|poll| {
-            poll.finish(self.thresholds, ancestry, graph, |reason| {
-                stats.count(reason)
-            })
+            poll.finish(self.thresholds, ancestry, graph, |reason| stats.count(reason))
         })
     }
 
@@ -228,11 +215,10 @@ impl Polls {
 
     /// Takes back what the last call lent.
     fn recycle_results(&mut self) {
-        self.spare_votes
-            .extend(self.results.drain(..).map(|mut votes| {
-                votes.clear();
-                votes
-            }));
+        self.spare_votes.extend(self.results.drain(..).map(|mut votes| {
+            votes.clear();
+            votes
+        }));
     }
 }
 

@@ -18,9 +18,7 @@ impl Sibling {
     pub(super) fn order(&self, other: &Self) -> Ordering {
         self.parent.cmp(&other.parent).then_with(|| {
             let bit = self.id.first_difference(0..Id::BITS, &other.id);
-            bit.map_or(Ordering::Equal, |bit| {
-                self.id.bit(bit).cmp(&other.id.bit(bit))
-            })
+            bit.map_or(Ordering::Equal, |bit| self.id.bit(bit).cmp(&other.id.bit(bit)))
         })
     }
 }

@@ -31,17 +31,11 @@ fn nodes(count: u8) -> Bag<NodeId> {
 
 /// Blocks by child and parent.
 fn tree(edges: &[(u8, u8)]) -> BTreeMap<Id, Id> {
-    edges
-        .iter()
-        .map(|(child, parent)| (id(*child), id(*parent)))
-        .collect()
+    edges.iter().map(|(child, parent)| (id(*child), id(*parent))).collect()
 }
 
 fn votes(counts: &[(u8, u32)]) -> Bag {
-    counts
-        .iter()
-        .map(|(block, count)| (id(*block), *count))
-        .collect()
+    counts.iter().map(|(block, count)| (id(*block), *count)).collect()
 }
 
 fn polls(k: u32, alpha_preference: u32, alpha_confidence: u32) -> Polls {

@@ -110,10 +110,7 @@ impl VoteGraph {
 
     /// Adds the parent of the vertex at `child` to the graph and the edge between them.
     fn step(&mut self, child: usize, ancestry: &impl Ancestry) -> Step {
-        let parent = self
-            .vertices
-            .get(child)
-            .and_then(|vertex| ancestry.parent(&vertex.id));
+        let parent = self.vertices.get(child).and_then(|vertex| ancestry.parent(&vertex.id));
         let Some(parent) = parent else {
             return Step::Ended;
         };
@@ -138,11 +135,7 @@ impl VoteGraph {
     fn all_transitive_counts(&mut self, voted: usize, holds: &mut impl FnMut(u32) -> bool) -> bool {
         let mut counted = 0;
         for leaf in 0..voted {
-            let mut next = self
-                .vertices
-                .get(leaf)
-                .is_some_and(Vertex::is_leaf)
-                .then_some(leaf);
+            let mut next = self.vertices.get(leaf).is_some_and(Vertex::is_leaf).then_some(leaf);
             while let Some(vertex) = next.and_then(|position| self.vertices.get(position)) {
                 let (count, parent) = (vertex.count, vertex.parent);
                 if !holds(count) {
@@ -169,16 +162,9 @@ impl VoteGraph {
         self.siblings.clear();
         for vertex in &self.vertices {
             if let Some(parent) = vertex.parent
-                && self
-                    .vertices
-                    .get(parent)
-                    .is_some_and(|parent| parent.children > 1)
+                && self.vertices.get(parent).is_some_and(|parent| parent.children > 1)
             {
-                self.siblings.push(Sibling {
-                    parent,
-                    id: vertex.id,
-                    count: vertex.count,
-                });
+                self.siblings.push(Sibling { parent, id: vertex.id, count: vertex.count });
             }
         }
         self.siblings.sort_unstable_by(Sibling::order);
@@ -189,13 +175,7 @@ impl VoteGraph {
 
     fn push(&mut self, id: Id, count: u32) -> usize {
         let position = self.vertices.len();
-        self.vertices.push(Vertex {
-            id,
-            count,
-            parent: None,
-            children: 0,
-            children_counted: 0,
-        });
+        self.vertices.push(Vertex { id, count, parent: None, children: 0, children_counted: 0 });
         if position > SCANNED_MAX {
             self.positions.insert(id, position);
         } else if position == SCANNED_MAX {

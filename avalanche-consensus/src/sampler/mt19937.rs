@@ -32,9 +32,7 @@ impl Mt19937 {
         let mut word = u32::from_le_bytes([b0, b1, b2, b3]);
         let mut state = [word; WORDS];
         for (index, slot) in (1_u32..).zip(state.iter_mut().skip(1)) {
-            word = 1_812_433_253_u32
-                .wrapping_mul(word ^ (word >> 30))
-                .wrapping_add(index);
+            word = 1_812_433_253_u32.wrapping_mul(word ^ (word >> 30)).wrapping_add(index);
             *slot = word;
         }
         Self { state, at: 0 }
@@ -71,9 +69,7 @@ impl Source for Mt19937 {
 
 impl fmt::Debug for Mt19937 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mt19937")
-            .field("at", &self.at)
-            .finish_non_exhaustive()
+        f.debug_struct("Mt19937").field("at", &self.at).finish_non_exhaustive()
     }
 }
 

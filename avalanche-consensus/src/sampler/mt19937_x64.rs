@@ -29,9 +29,8 @@ impl Mt19937x64 {
         let mut word = seed;
         let mut state = [word; WORDS];
         for (index, slot) in (1_u64..).zip(state.iter_mut().skip(1)) {
-            word = 6_364_136_223_846_793_005_u64
-                .wrapping_mul(word ^ (word >> 62))
-                .wrapping_add(index);
+            word =
+                6_364_136_223_846_793_005_u64.wrapping_mul(word ^ (word >> 62)).wrapping_add(index);
             *slot = word;
         }
         Self { state, at: 0 }
@@ -49,11 +48,7 @@ impl Source for Mt19937x64 {
         let at = self.at;
         self.at = (at + 1) % WORDS;
         let joined = self.word(at) & UPPER | self.word(at + 1) & !UPPER;
-        let twist = if joined & 1 == 0 {
-            0
-        } else {
-            0xb502_6f5a_a966_19e9
-        };
+        let twist = if joined & 1 == 0 { 0 } else { 0xb502_6f5a_a966_19e9 };
         let mut y = self.word(at + SHIFT) ^ (joined >> 1) ^ twist;
         if let Some(slot) = self.state.get_mut(at) {
             *slot = y;
@@ -67,9 +62,7 @@ impl Source for Mt19937x64 {
 
 impl fmt::Debug for Mt19937x64 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mt19937x64")
-            .field("at", &self.at)
-            .finish_non_exhaustive()
+        f.debug_struct("Mt19937x64").field("at", &self.at).finish_non_exhaustive()
     }
 }
 

@@ -66,10 +66,7 @@ mod tests {
 
     impl Source for Fixed<'_> {
         fn next_u64(&mut self) -> u64 {
-            *self
-                .0
-                .next()
-                .expect("more numbers were taken than expected")
+            *self.0.next().expect("more numbers were taken than expected")
         }
     }
 
@@ -86,17 +83,9 @@ mod tests {
         check(HALF_MAX, &[u64::MAX], HALF_MAX);
         check(u64::MAX, &[u64::MAX], u64::MAX);
         // 2^63 mod 3 is 2, so the two greatest 63-bit numbers are refused; the top bit is ignored.
-        check(
-            2,
-            &[HALF_MAX, u64::MAX - 1, HALF_MAX - 2],
-            (HALF_MAX - 2) % 3,
-        );
+        check(2, &[HALF_MAX, u64::MAX - 1, HALF_MAX - 2], (HALF_MAX - 2) % 3);
         check(2, &[u64::MAX - 2], (HALF_MAX - 2) % 3);
         // Above 2^63 - 1 whole numbers are compared.
-        check(
-            HALF_MAX + 1,
-            &[u64::MAX, HALF_MAX + 2, HALF_MAX + 1],
-            HALF_MAX + 1,
-        );
+        check(HALF_MAX + 1, &[u64::MAX, HALF_MAX + 2, HALF_MAX + 1], HALF_MAX + 1);
     }
 }

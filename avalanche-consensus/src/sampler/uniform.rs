@@ -33,11 +33,7 @@ impl Uniform {
     /// A sampler of the numbers in `[0, length)`.
     #[must_use]
     pub const fn new(length: u64) -> Self {
-        Self {
-            length,
-            drawn: 0,
-            moved: BTreeMap::new(),
-        }
+        Self { length, drawn: 0, moved: BTreeMap::new() }
     }
 
     /// The next number, or `None` once all have been drawn. `None` takes nothing from the source.
@@ -46,11 +42,8 @@ impl Uniform {
         let at = source.inclusive(left) + self.drawn;
         // The first place is never looked at again, so its number moves to where one was taken.
         let first = self.moved.remove(&self.drawn).unwrap_or(self.drawn);
-        let value = if at == self.drawn {
-            first
-        } else {
-            self.moved.insert(at, first).unwrap_or(at)
-        };
+        let value =
+            if at == self.drawn { first } else { self.moved.insert(at, first).unwrap_or(at) };
         self.drawn += 1;
         Some(value)
     }
@@ -83,10 +76,7 @@ mod tests {
         for length in 0..50 {
             let mut uniform = Uniform::new(length);
             let mut all: Vec<_> = std::iter::from_fn(|| uniform.next(&mut source)).collect();
-            assert!(
-                uniform.moved.is_empty(),
-                "nothing is kept of a finished draw"
-            );
+            assert!(uniform.moved.is_empty(), "nothing is kept of a finished draw");
             all.sort_unstable();
             assert_eq!(all, (0..length).collect::<Vec<_>>());
         }

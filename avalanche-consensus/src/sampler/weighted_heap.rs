@@ -39,21 +39,15 @@ impl WeightedHeap {
         let mut entries: Vec<_> = weights
             .iter()
             .enumerate()
-            .map(|(index, &weight)| Entry {
-                weight,
-                subtree: weight,
-                index,
-            })
+            .map(|(index, &weight)| Entry { weight, subtree: weight, index })
             .collect();
         // A stable sort keeps equal weights in the order of their index.
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.weight));
         for child in (1..entries.len()).rev() {
             let subtree = entries.get(child).map_or(0, |entry| entry.subtree);
             if let Some(parent) = entries.get_mut((child - 1) / 2) {
-                parent.subtree = parent
-                    .subtree
-                    .checked_add(subtree)
-                    .ok_or(Error::WeightOverflow)?;
+                parent.subtree =
+                    parent.subtree.checked_add(subtree).ok_or(Error::WeightOverflow)?;
             }
         }
         Ok(Self { entries })
@@ -126,13 +120,7 @@ mod tests {
     fn the_greatest_total_is_allowed_and_one_more_is_not() {
         let heap = WeightedHeap::new(&[1, u64::MAX - 1]).expect("exactly the greatest total");
         assert_eq!((heap.at(u64::MAX - 1), heap.at(u64::MAX)), (Some(0), None));
-        assert_eq!(
-            WeightedHeap::new(&[1, u64::MAX]).err(),
-            Some(Error::WeightOverflow)
-        );
-        assert_eq!(
-            WeightedHeap::new(&[u64::MAX / 2; 3]).err(),
-            Some(Error::WeightOverflow)
-        );
+        assert_eq!(WeightedHeap::new(&[1, u64::MAX]).err(), Some(Error::WeightOverflow));
+        assert_eq!(WeightedHeap::new(&[u64::MAX / 2; 3]).err(), Some(Error::WeightOverflow));
     }
 }

@@ -32,10 +32,7 @@ impl WeightedWithoutReplacement {
     /// [`Error::WeightOverflow`] if the sum is above [`u64::MAX`].
     pub fn new(weights: &[u64]) -> Result<Self, Error> {
         let owners = WeightedHeap::new(weights)?;
-        Ok(Self {
-            units: Uniform::new(owners.total()),
-            owners,
-        })
+        Ok(Self { units: Uniform::new(owners.total()), owners })
     }
 
     /// Puts every unit back and draws `count` of them: the indices of their owners, in draw order.
@@ -48,9 +45,7 @@ impl WeightedWithoutReplacement {
         source: &mut S,
     ) -> Option<Vec<usize>> {
         self.units.reset();
-        (0..count)
-            .map(|_| self.owners.at(self.units.next(source)?))
-            .collect()
+        (0..count).map(|_| self.owners.at(self.units.next(source)?)).collect()
     }
 }
 
@@ -67,12 +62,8 @@ mod tests {
     fn delays_before_durango_are_those_of_avalanchego() {
         let delays = |height: u64| {
             let mut sampler = WeightedWithoutReplacement::new(&[1; 6]).expect("small");
-            let order = sampler
-                .sample(6, &mut Mt19937::new(CHAIN ^ height))
-                .expect("six units");
-            (0..6)
-                .map(|validator| order.iter().position(|at| *at == validator))
-                .collect::<Vec<_>>()
+            let order = sampler.sample(6, &mut Mt19937::new(CHAIN ^ height)).expect("six units");
+            (0..6).map(|validator| order.iter().position(|at| *at == validator)).collect::<Vec<_>>()
         };
         assert_eq!(delays(1), [2, 5, 3, 4, 0, 1].map(Some));
         assert_eq!(delays(2), [5, 1, 3, 4, 0, 2].map(Some));
@@ -86,16 +77,12 @@ mod tests {
         let proposers: Vec<_> = (0_u64..24)
             .map(|slot| {
                 let seed = CHAIN ^ 1 ^ slot.reverse_bits();
-                sampler
-                    .sample(1, &mut Mt19937x64::new(seed))
-                    .expect("one unit")[0]
+                sampler.sample(1, &mut Mt19937x64::new(seed)).expect("one unit")[0]
             })
             .collect();
         assert_eq!(
             proposers,
-            [
-                2, 0, 9, 7, 0, 3, 3, 3, 3, 3, 4, 0, 6, 3, 2, 1, 6, 0, 5, 1, 9, 6, 0, 8
-            ]
+            [2, 0, 9, 7, 0, 3, 3, 3, 3, 3, 4, 0, 6, 3, 2, 1, 6, 0, 5, 1, 9, 6, 0, 8]
         );
     }
 

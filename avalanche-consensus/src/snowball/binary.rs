@@ -64,7 +64,7 @@ impl<R: Rule, const N: usize> Binary<R, N> {
     /// Successful polls for the preference in a row, for each termination condition.
     #[must_use]
     pub const fn confidence(&self) -> [u32; N] {
-        self.state.confidence.counters()
+        self.state.confidence()
     }
 }
 
@@ -99,7 +99,7 @@ impl<R: Rule, const N: usize> BinaryState<R, N> {
     pub(crate) fn record_poll(&mut self, thresholds: &Thresholds<N>, count: u32, choice: Bit) {
         // Strengths move before the guard: they go on after a decision, and only show.
         if count >= thresholds.alpha_preference() {
-            self.strength.record(choice);
+            self.strength.record(choice, 1);
         }
         if self.confidence.finalized() {
             return;
@@ -113,6 +113,17 @@ impl<R: Rule, const N: usize> BinaryState<R, N> {
             self.slush = choice;
         }
         self.confidence.apply(thresholds, count);
+    }
+
+    /// Records `polls` more polls for `choice`, which is preferred, that reach every threshold and decide
+    /// nothing.
+    pub(crate) fn repeat(&mut self, polls: u32, choice: Bit) {
+        self.strength.record(choice, polls);
+        self.confidence.repeat(polls);
+    }
+
+    pub(crate) const fn confidence(&self) -> [u32; N] {
+        self.confidence.counters()
     }
 
     pub(crate) const fn reset(&mut self) {

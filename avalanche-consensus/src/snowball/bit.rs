@@ -46,33 +46,26 @@ impl fmt::Display for Bit {
 
 /// Two values of a kind, one for each [`Bit`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pair<T> {
-    zero: T,
-    one: T,
-}
+pub(crate) struct Pair<T>([T; 2]);
 
 impl<T> Pair<T> {
     /// `at` for `bit`, `other` for the other bit.
     pub(crate) fn new(bit: Bit, at: T, other: T) -> Self {
         match bit {
-            Bit::Zero => Self { zero: at, one: other },
-            Bit::One => Self { zero: other, one: at },
+            Bit::Zero => Self([at, other]),
+            Bit::One => Self([other, at]),
         }
     }
 
     /// The value for `bit`.
+    #[expect(clippy::indexing_slicing, reason = "a bit is 0 or 1; an index spares a branch")]
     pub(crate) const fn get(&self, bit: Bit) -> &T {
-        match bit {
-            Bit::Zero => &self.zero,
-            Bit::One => &self.one,
-        }
+        &self.0[bit as usize]
     }
 
     /// The value for `bit`, to be changed.
+    #[expect(clippy::indexing_slicing, reason = "a bit is 0 or 1; an index spares a branch")]
     pub(crate) const fn get_mut(&mut self, bit: Bit) -> &mut T {
-        match bit {
-            Bit::Zero => &mut self.zero,
-            Bit::One => &mut self.one,
-        }
+        &mut self.0[bit as usize]
     }
 }

@@ -39,6 +39,13 @@ impl<const N: usize> Confidence<N> {
         self.counters = [0; N];
     }
 
+    /// Counts `polls` more polls that reach every condition and decide nothing.
+    pub(crate) fn repeat(&mut self, polls: u32) {
+        for counter in &mut self.counters {
+            *counter = counter.saturating_add(polls);
+        }
+    }
+
     pub(crate) const fn finalized(&self) -> bool {
         self.finalized
     }

@@ -37,7 +37,7 @@ impl<R: Rule, V: Ord + Clone + fmt::Debug> Flat<R, V> {
     /// A bag of more than `k` votes is not meaningful: two values could reach the threshold.
     pub fn record_poll(&mut self, votes: &Bag<V>) -> bool {
         let Some((choice, count)) = votes.mode() else {
-            // A poll without votes is a short poll, and those leave a decided instance as it is.
+            // Without a vote confidence is lost, but not that of a decision.
             if !self.finalized() {
                 self.record_unsuccessful_poll();
             }

@@ -42,7 +42,7 @@ impl Counters for Snowball {
 pub(super) trait UnaryCounter: Clone + Copy + fmt::Debug + Send + Sync {
     type Binary;
     const NEW: Self;
-    fn record(&mut self);
+    fn record(&mut self, polls: u32);
     fn extend(&self, bit: super::Bit) -> Self::Binary;
     /// Writes the printed form around that of the Snowflake part.
     fn show(&self, flake: fmt::Arguments<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -51,7 +51,7 @@ pub(super) trait UnaryCounter: Clone + Copy + fmt::Debug + Send + Sync {
 /// Successful polls of a binary instance.
 pub(super) trait BinaryCounter: Clone + Copy + fmt::Debug + Send + Sync {
     fn new(choice: super::Bit) -> Self;
-    fn record(&mut self, choice: super::Bit);
+    fn record(&mut self, choice: super::Bit, polls: u32);
     /// The preference of an undecided instance, given that of its Snowflake part.
     fn preference(&self, flake: super::Bit) -> super::Bit;
     fn show(&self, flake: fmt::Arguments<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -69,7 +69,7 @@ impl UnaryCounter for () {
     type Binary = ();
     const NEW: Self = ();
 
-    fn record(&mut self) {}
+    fn record(&mut self, _polls: u32) {}
 
     fn extend(&self, _bit: super::Bit) {}
 
@@ -81,7 +81,7 @@ impl UnaryCounter for () {
 impl BinaryCounter for () {
     fn new(_choice: super::Bit) {}
 
-    fn record(&mut self, _choice: super::Bit) {}
+    fn record(&mut self, _choice: super::Bit, _polls: u32) {}
 
     fn preference(&self, flake: super::Bit) -> super::Bit {
         flake

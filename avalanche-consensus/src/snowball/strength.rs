@@ -15,8 +15,8 @@ impl UnaryCounter for UnaryStrength {
     type Binary = BinaryStrength;
     const NEW: Self = Self(0);
 
-    fn record(&mut self) {
-        self.0 = self.0.saturating_add(1);
+    fn record(&mut self, polls: u32) {
+        self.0 = self.0.saturating_add(polls.into());
     }
 
     fn extend(&self, bit: Bit) -> BinaryStrength {
@@ -40,9 +40,9 @@ impl BinaryCounter for BinaryStrength {
         Self { preference: choice, polls: Pair::default() }
     }
 
-    fn record(&mut self, choice: Bit) {
-        let polls = self.polls.get_mut(choice);
-        *polls = polls.saturating_add(1);
+    fn record(&mut self, choice: Bit, polls: u32) {
+        let known = self.polls.get_mut(choice);
+        *known = known.saturating_add(polls.into());
         if self.polls.get(choice) > self.polls.get(choice.other()) {
             self.preference = choice;
         }

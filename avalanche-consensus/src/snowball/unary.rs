@@ -43,7 +43,7 @@ impl<R: Rule, const N: usize> Unary<R, N> {
     /// Successful polls in a row, for each termination condition.
     #[must_use]
     pub const fn confidence(&self) -> [u32; N] {
-        self.state.confidence.counters()
+        self.state.confidence()
     }
 
     /// A binary instance that goes on from here, with this value as `bit`.
@@ -79,9 +79,19 @@ impl<R: Rule, const N: usize> UnaryState<R, N> {
 
     pub(crate) fn record_poll(&mut self, thresholds: &Thresholds<N>, count: u32) {
         if count >= thresholds.alpha_preference() {
-            self.strength.record();
+            self.strength.record(1);
         }
         self.confidence.apply(thresholds, count);
+    }
+
+    /// Records `polls` more polls that reach every threshold and decide nothing.
+    pub(crate) fn repeat(&mut self, polls: u32) {
+        self.strength.record(polls);
+        self.confidence.repeat(polls);
+    }
+
+    pub(crate) const fn confidence(&self) -> [u32; N] {
+        self.confidence.counters()
     }
 
     pub(crate) const fn reset(&mut self) {

@@ -3,7 +3,8 @@
 //! Blocks live side by side and name each other by index; identifiers are looked up only at the edge.
 //! A slot is 64 bytes, one cache line, and is used again after its block was decided.
 
-use crate::snowball::{Ids, NodeRef, Root};
+use super::streak::Streak;
+use crate::snowball::{Ids, NodeRef};
 use crate::vocabulary::IdMap;
 use crate::{HashKey, Height, Id, Timestamp};
 
@@ -35,15 +36,15 @@ impl BlockRef {
 #[repr(align(64))]
 pub(super) struct Slot {
     pub(super) id: Id,
-    pub(super) height: Height,
+    /// The parent; the next free slot if unused.
     pub(super) parent: BlockRef,
-    pub(super) first_child: BlockRef,
-    last_child: BlockRef,
-    /// The next child of the same parent, in the order of addition; the next free slot if unused.
-    pub(super) next_sibling: BlockRef,
-    /// The tree that decides between the children; none before the first child.
-    tree: NodeRef,
-    tree_should_reset: bool,
+    first_child: BlockRef,
+    /// The next child of the same parent, in the order of addition.
+    next_sibling: BlockRef,
+    /// The root of the tree that decides between the children; none before the first child.
+    pub(super) tree: NodeRef,
+    /// Polls that the tree has yet to be told of.
+    pub(super) streak: Streak,
     /// The tree is to be reset before its next poll.
     pub(super) should_falter: bool,
     /// Processing, and on the preferred branch.
@@ -51,25 +52,14 @@ pub(super) struct Slot {
     pub(super) live: bool,
 }
 
-impl Slot {
-    /// The tree that decides between the children.
-    pub(super) fn root(&self) -> Option<Root> {
-        let root = Root { node: self.tree, should_reset: self.tree_should_reset };
-        (!self.tree.is_none()).then_some(root)
-    }
-
-    pub(super) const fn set_root(&mut self, root: Root) {
-        self.tree = root.node;
-        self.tree_should_reset = root.should_reset;
-    }
-}
-
-/// What only addition and decision touch: when the block was added, and its place among those that are
-/// processing, oldest first.
+/// What addition and decision touch: the height, when the block was added, and its place among those
+/// that are processing, oldest first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Issued {
+    pub(super) height: Height,
     pub(super) at: Timestamp,
     pub(super) poll: u64,
+    last_child: BlockRef,
     older: BlockRef,
     newer: BlockRef,
 }
@@ -137,6 +127,11 @@ impl Arena {
         &mut self.issued[at.0 as usize]
     }
 
+    /// The height of a block.
+    pub(super) fn height(&self, at: BlockRef) -> Height {
+        self.issued(at).height
+    }
+
     /// The block that has been processing longest.
     pub(super) fn oldest(&self) -> Option<BlockRef> {
         (!self.oldest.is_none()).then_some(self.oldest)
@@ -152,7 +147,7 @@ impl Arena {
         poll: u64,
     ) -> BlockRef {
         let block = self.occupy(id, height, parent, at, poll);
-        let last = std::mem::replace(&mut self.slot_mut(parent).last_child, block);
+        let last = std::mem::replace(&mut self.issued_mut(parent).last_child, block);
         if last.is_none() {
             self.slot_mut(parent).first_child = block;
         } else {
@@ -183,6 +178,7 @@ impl Arena {
         let free = std::mem::replace(&mut self.free, block);
         let slot = self.slot_mut(block);
         slot.live = false;
+        slot.streak = Streak::NONE;
         slot.parent = free;
     }
 
@@ -192,8 +188,8 @@ impl Arena {
     }
 
     /// The blocks, in no particular order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter().filter(|slot| slot.live)
+    pub(super) fn iter(&self) -> impl Iterator<Item = BlockRef> {
+        (0..).zip(&self.slots).filter(|(_, slot)| slot.live).map(|(index, _)| BlockRef(index))
     }
 
     fn occupy(
@@ -206,18 +202,23 @@ impl Arena {
     ) -> BlockRef {
         let slot = Slot {
             id,
-            height,
             parent,
             first_child: BlockRef::NONE,
-            last_child: BlockRef::NONE,
             next_sibling: BlockRef::NONE,
             tree: NodeRef::NONE,
-            tree_should_reset: false,
+            streak: Streak::NONE,
             should_falter: false,
             preferred: false,
             live: true,
         };
-        let issued = Issued { at, poll, older: self.newest, newer: BlockRef::NONE };
+        let issued = Issued {
+            height,
+            at,
+            poll,
+            last_child: BlockRef::NONE,
+            older: self.newest,
+            newer: BlockRef::NONE,
+        };
         let block = self.free;
         let block = if block.is_none() {
             self.slots.push(slot);

@@ -26,16 +26,42 @@ use crate::snowball::Ballot;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     block: BlockRef,
+    /// The height at which the votes were given.
+    height: u64,
     count: u32,
+    /// The child of the block that the votes came from; none for votes given to the block itself.
+    child: BlockRef,
 }
 
 /// A block whose tree takes part in the poll, with the votes for its children.
 #[derive(Clone, Copy, Debug)]
 struct Level {
     parent: BlockRef,
+    /// The child with most votes, and its votes.
+    child: BlockRef,
+    child_count: u32,
+    /// All votes.
+    count: u32,
+    /// The votes of each child; nothing if one child has them all.
     first: u32,
     len: u32,
-    count: u32,
+}
+
+impl Level {
+    const fn single(parent: BlockRef, child: BlockRef, count: u32) -> Self {
+        Self { parent, child, child_count: count, count, first: 0, len: 0 }
+    }
+}
+
+/// A level, as seen by its child with most votes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) parent: BlockRef,
+    pub(super) child: BlockRef,
+    /// The votes for the child.
+    pub(super) count: u32,
+    /// The block of the level after it.
+    pub(super) next: BlockRef,
 }
 
 /// The working memory of a poll, kept between polls so that none of them allocates.
@@ -45,11 +71,10 @@ struct Level {
 pub(super) struct Climb {
     /// Voted blocks that are not reached yet, lowest height first.
     pending: Vec<Entry>,
-    /// Blocks at the present height.
+    /// Blocks at the present height, the one with most votes first.
     entries: Vec<Entry>,
-    /// Their parents.
-    parents: Vec<Entry>,
-    /// Levels whose children have votes of their own, lowest height last.
+    present: u64,
+    /// Levels that were found while there were several entries, lowest height last.
     levels: Vec<Level>,
     ballots: Vec<Ballot>,
     /// The blocks below those levels, lowest height last: the only child with votes of each level from
@@ -57,7 +82,7 @@ pub(super) struct Climb {
     chain: Vec<BlockRef>,
     base: BlockRef,
     count: u32,
-    /// The ballot of the level of the chain that was taken last.
+    /// The ballot of the level that was taken last, if it has just one.
     ballot: [Ballot; 1],
 }
 
@@ -66,7 +91,7 @@ impl Climb {
         Self {
             pending: Vec::new(),
             entries: Vec::new(),
-            parents: Vec::new(),
+            present: 0,
             levels: Vec::new(),
             ballots: Vec::new(),
             chain: Vec::new(),
@@ -94,34 +119,64 @@ impl Climb {
         if counted < alpha_preference {
             return;
         }
-        while self.rise(arena) {
+        loop {
+            self.rise();
             if let ([entry], []) = (self.entries.as_slice(), self.pending.as_slice()) {
                 self.follow(arena, last_accepted, *entry);
                 return;
             }
-            self.merge(arena, last_accepted, alpha_preference);
+            let alone = self.entries.first().is_some_and(|entry| entry.count >= alpha_preference);
+            if !alone || self.race(arena) {
+                self.merge(arena, alpha_preference);
+            }
         }
     }
 
-    /// Takes the level nearest to the last accepted block: its block, the ballots for its tree, and how
-    /// many votes they are.
-    pub(super) fn pop(&mut self) -> Option<(BlockRef, &mut [Ballot], u32)> {
-        if let Some(child) = self.chain.pop() {
-            let parent = std::mem::replace(&mut self.base, child);
-            self.ballot = [Ballot { choice: child.choice(), count: self.count }];
-            return Some((parent, &mut self.ballot, self.count));
-        }
-        let level = self.levels.pop()?;
-        let range = level.first as usize..(level.first + level.len) as usize;
-        Some((level.parent, self.ballots.get_mut(range).unwrap_or_default(), level.count))
+    /// Whether no level is left.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.chain.is_empty() && self.levels.is_empty()
     }
 
-    /// The block of the level that comes next.
-    pub(super) fn peek(&self) -> BlockRef {
-        if self.chain.is_empty() {
-            self.levels.last().map_or(BlockRef::NONE, |level| level.parent)
+    /// The level that comes next.
+    pub(super) fn link(&self) -> Option<Link> {
+        if let Some((child, rest)) = self.chain.split_last() {
+            let next = if rest.is_empty() { parent(self.levels.last()) } else { *child };
+            return Some(Link { parent: self.base, child: *child, count: self.count, next });
+        }
+        let (level, rest) = self.levels.split_last()?;
+        let Level { child, child_count: count, .. } = *level;
+        Some(Link { parent: level.parent, child, count, next: parent(rest.last()) })
+    }
+
+    /// Takes the level that [`Climb::link`] showed: the ballots for its tree, and how many votes they are.
+    pub(super) fn pop(&mut self) -> (&mut [Ballot], u32) {
+        let level = match self.chain.pop() {
+            Some(child) => {
+                self.base = child;
+                Level::single(BlockRef::NONE, child, self.count)
+            }
+            None => match self.levels.pop() {
+                Some(level) => level,
+                None => return (&mut [], 0),
+            },
+        };
+        let ballots = if level.len == 0 {
+            self.ballot = [Ballot { choice: level.child.choice(), count: level.count }];
+            self.ballot.as_mut_slice()
         } else {
-            self.base
+            let range = level.first as usize..(level.first + level.len) as usize;
+            self.ballots.get_mut(range).unwrap_or_default()
+        };
+        (ballots, level.count)
+    }
+
+    /// Takes the level that [`Climb::link`] showed, without its ballots.
+    pub(super) fn advance(&mut self) {
+        match self.chain.pop() {
+            Some(child) => self.base = child,
+            None => {
+                self.levels.pop();
+            }
         }
     }
 
@@ -134,58 +189,106 @@ impl Climb {
             match arena.find(id) {
                 Some(block) if block != last_accepted => {
                     counted += count;
-                    self.pending.push(Entry { block, count });
+                    let height = arena.height(block).get();
+                    self.pending.push(Entry { block, height, count, child: BlockRef::NONE });
                 }
                 _ => {}
             }
         }
-        if self.pending.len() > 1 {
-            self.pending.sort_unstable_by_key(|entry| arena.slot(entry.block).height);
-        }
+        self.pending.sort_unstable_by_key(|entry| entry.height);
+        self.present = self.pending.last().map_or(0, |entry| entry.height);
         counted
     }
 
-    /// Brings the pending blocks of the present height in, and returns whether any vote is left.
-    ///
-    /// The present height is that of the entries or, if there are none, the highest pending one.
-    fn rise(&mut self, arena: &Arena) -> bool {
-        let Some(first) = self.entries.first().or(self.pending.last()) else {
-            return false;
-        };
-        let height = arena.slot(first.block).height;
-        while let Some(entry) =
-            self.pending.pop_if(|entry| arena.slot(entry.block).height == height)
-        {
-            add(&mut self.entries, entry);
+    /// Brings the pending blocks of the present height in, and puts the entry with most votes first.
+    fn rise(&mut self) {
+        let present = self.present;
+        while let Some(entry) = self.pending.pop_if(|entry| entry.height == present) {
+            match self.entries.iter_mut().find(|known| known.block == entry.block) {
+                Some(known) => known.count += entry.count,
+                None => self.entries.push(entry),
+            }
         }
-        true
+        if let Some((first, rest)) = self.entries.split_first_mut() {
+            for entry in rest {
+                if entry.count > first.count {
+                    std::mem::swap(entry, first);
+                }
+            }
+        }
+    }
+
+    /// Adds levels for the ancestors of the first entry, which has enough votes alone, until it meets
+    /// another one or a pending one joins. Returns whether it meets one in the next step.
+    fn race(&mut self, arena: &Arena) -> bool {
+        let Some((first, rest)) = self.entries.split_first_mut() else { return true };
+        let joins = self.pending.last().map_or(0, |entry| entry.height);
+        loop {
+            let parent = arena.slot(first.block).parent;
+            let apart = |entry: &Entry| arena.slot(entry.block).parent != parent;
+            if !rest.iter().all(apart) {
+                return true;
+            }
+            self.levels.push(Level::single(parent, first.block, first.count));
+            first.block = parent;
+            for entry in &mut *rest {
+                entry.block = arena.slot(entry.block).parent;
+            }
+            self.present = self.present.saturating_sub(1);
+            if self.present == joins {
+                return false;
+            }
+        }
     }
 
     /// Replaces the entries by their parents, and adds a level for the one with enough votes.
-    fn merge(&mut self, arena: &Arena, last_accepted: BlockRef, alpha_preference: u32) {
-        self.parents.clear();
-        for entry in &self.entries {
-            let block = arena.slot(entry.block).parent;
-            add(&mut self.parents, Entry { block, count: entry.count });
+    fn merge(&mut self, arena: &Arena, alpha_preference: u32) {
+        self.present = self.present.saturating_sub(1);
+        for entry in &mut self.entries {
+            entry.child = entry.block;
+            entry.block = arena.slot(entry.block).parent;
         }
-        for parent in &self.parents {
-            if parent.count >= alpha_preference {
-                let first = self.ballots.len();
-                let children =
-                    self.entries.iter().filter(|e| arena.slot(e.block).parent == parent.block);
-                self.ballots
-                    .extend(children.map(|e| Ballot { choice: e.block.choice(), count: e.count }));
-                let len = self.ballots.len() - first;
-                self.levels.push(Level {
-                    parent: parent.block,
-                    first: index(first),
-                    len: index(len),
-                    count: parent.count,
-                });
+        if let Some(parent) = self.parent_with(alpha_preference) {
+            self.add_level(parent);
+        }
+        let mut at = 1;
+        while let Some((entry, earlier)) =
+            self.entries.get_mut(..=at).and_then(<[Entry]>::split_last_mut)
+        {
+            match earlier.iter_mut().find(|known| known.block == entry.block) {
+                Some(known) => {
+                    known.count += entry.count;
+                    self.entries.swap_remove(at);
+                }
+                None => at += 1,
             }
         }
-        std::mem::swap(&mut self.entries, &mut self.parents);
-        self.entries.retain(|entry| entry.block != last_accepted);
+    }
+
+    /// The parent whose children have at least `alpha_preference` votes together. There is at most one.
+    fn parent_with(&self, alpha_preference: u32) -> Option<BlockRef> {
+        let enough = |count: u32| count >= alpha_preference;
+        let alone = self.entries.iter().find(|entry| enough(entry.count));
+        let together = || self.entries.iter().find(|entry| enough(self.votes_below(entry.block)));
+        alone.or_else(together).map(|entry| entry.block)
+    }
+
+    fn votes_below(&self, parent: BlockRef) -> u32 {
+        self.entries.iter().filter(|entry| entry.block == parent).map(|entry| entry.count).sum()
+    }
+
+    fn add_level(&mut self, parent: BlockRef) {
+        let first = self.ballots.len();
+        let mut level = Level::single(parent, BlockRef::NONE, 0);
+        for entry in self.entries.iter().filter(|entry| entry.block == parent) {
+            self.ballots.push(Ballot { choice: entry.child.choice(), count: entry.count });
+            level.count += entry.count;
+            if entry.count > level.child_count {
+                (level.child, level.child_count) = (entry.child, entry.count);
+            }
+        }
+        (level.first, level.len) = (index(first), index(self.ballots.len() - first));
+        self.levels.push(level);
     }
 
     /// Adds a level for every ancestor of the only entry that is left.
@@ -200,12 +303,9 @@ impl Climb {
     }
 }
 
-/// Adds the votes of `entry` to those of its block.
-fn add(entries: &mut Vec<Entry>, entry: Entry) {
-    match entries.iter_mut().find(|known| known.block == entry.block) {
-        Some(known) => known.count += entry.count,
-        None => entries.push(entry),
-    }
+/// The block of a level.
+fn parent(level: Option<&Level>) -> BlockRef {
+    level.map_or(BlockRef::NONE, |level| level.parent)
 }
 
 /// An index into working memory, which holds far fewer than 2^32 ballots.

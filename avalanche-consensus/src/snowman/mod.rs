@@ -45,12 +45,15 @@
 //! the same input.
 
 mod acceptor;
+mod apply;
 mod arena;
 mod block;
 mod climb;
+mod decide;
 mod preference;
 mod query;
 mod stats;
+mod streak;
 mod topological;
 
 pub use acceptor::{Acceptor, AcceptorCall, Decision, Decisions, RecordPollError};

@@ -26,7 +26,7 @@ impl<R: Rule> Topological<R> {
             self.walk.push(at);
             at = self.arena.slot(at).parent;
         }
-        let above = self.arena.slot(at).height.get().saturating_sub(self.last_accepted().1.get());
+        let above = self.arena.height(at).get().saturating_sub(self.last_accepted().1.get());
         let kept = usize::try_from(above).unwrap_or(usize::MAX).min(self.preferred.len());
         for block in self.preferred.drain(kept..) {
             self.arena.slot_mut(block).preferred = false;
@@ -35,8 +35,12 @@ impl<R: Rule> Topological<R> {
         while let Some(block) = self.walk.pop() {
             self.prefer(block);
         }
-        while let Some(root) = self.arena.slot(self.preference).root() {
-            self.prefer(BlockRef::of_choice(self.forest.preference(root)));
+        loop {
+            let tree = self.arena.slot(self.preference).tree;
+            if tree.is_none() {
+                break;
+            }
+            self.prefer(BlockRef::of_choice(self.forest.node_preference(tree)));
         }
     }
 }

@@ -9,8 +9,7 @@ impl<R: Rule> Topological<R> {
     /// The last accepted block and its height.
     #[must_use]
     pub fn last_accepted(&self) -> (Id, Height) {
-        let slot = self.arena.slot(self.last_accepted);
-        (slot.id, slot.height)
+        (self.arena.slot(self.last_accepted).id, self.arena.height(self.last_accepted))
     }
 
     /// The tip of the preferred branch; the last accepted block if nothing processes.
@@ -33,10 +32,7 @@ impl<R: Rule> Topological<R> {
 
     /// The preferred branch above the last accepted block, lowest height first.
     pub fn preferred(&self) -> impl Iterator<Item = (Height, Id)> {
-        self.preferred.iter().map(|block| {
-            let slot = self.arena.slot(*block);
-            (slot.height, slot.id)
-        })
+        self.preferred.iter().map(|block| (self.arena.height(*block), self.arena.slot(*block).id))
     }
 
     /// Number of blocks that are added and undecided.
@@ -117,15 +113,14 @@ impl<R: Rule> Topological<R> {
     /// inside them. For traces and tools: it allocates and takes time.
     #[must_use]
     pub fn inspect(&self) -> Vec<BlockInspection> {
-        let mut blocks: Vec<_> = self
-            .arena
-            .iter()
-            .map(|slot| BlockInspection {
-                id: slot.id,
-                should_falter: slot.should_falter,
-                tree: slot.root().map(|root| self.forest.show(root).to_string()),
-            })
-            .collect();
+        let mut settled = self.clone();
+        self.arena.iter().for_each(|block| settled.end_streak(block));
+        let inspect = |block| {
+            let slot = settled.arena.slot(block);
+            let tree = (!slot.tree.is_none()).then(|| settled.forest.show(slot.tree).to_string());
+            BlockInspection { id: slot.id, should_falter: slot.should_falter, tree }
+        };
+        let mut blocks: Vec<_> = self.arena.iter().map(inspect).collect();
         blocks.sort_unstable_by_key(|block| block.id);
         blocks
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::acceptor::{Acceptor, AcceptorCall, RecordPollError};
+use super::acceptor::{Acceptor, RecordPollError};
 use super::arena::{Arena, BlockRef};
 use super::climb::Climb;
 use super::{Block, PollOutcome, Stats};
@@ -41,7 +41,7 @@ pub struct Topological<R: Rule = Snowflake> {
     pub(super) processing_max: u32,
     pub(super) poisoned: bool,
     pub(super) stats: Stats,
-    climb: Climb,
+    pub(super) climb: Climb,
     /// Working memory of preference changes and of rejections; empty between calls.
     pub(super) walk: Vec<BlockRef>,
 }
@@ -95,17 +95,14 @@ impl<R: Rule> Topological<R> {
             return Err(Error::Poisoned);
         }
         let parent = self.parent_of_new(&block)?;
+        self.end_streak(parent);
         let added = self.arena.insert(block.id, block.height, parent, now, self.stats.polls);
-        match self.arena.slot(parent).root() {
-            Some(mut root) => {
-                self.forest.add(&mut root, added.choice(), &self.arena);
-                self.arena.slot_mut(parent).set_root(root);
-            }
-            None => {
-                let root = self.forest.plant(added.choice());
-                self.arena.slot_mut(parent).set_root(root);
-            }
-        }
+        let tree = self.arena.slot(parent).tree;
+        self.arena.slot_mut(parent).tree = if tree.is_none() {
+            self.forest.plant(added.choice())
+        } else {
+            self.forest.add(tree, added.choice(), &self.arena)
+        };
         if self.preference == parent {
             self.prefer(added);
         }
@@ -122,7 +119,7 @@ impl<R: Rule> Topological<R> {
         let Some(known) = self.arena.find(&parent) else {
             return Err(Error::UnknownParent { block: id, parent });
         };
-        let expected = self.arena.slot(known).height.next();
+        let expected = self.arena.height(known).next();
         if expected != Some(height) {
             return Err(Error::WrongHeight { block: id, height, expected });
         }
@@ -165,133 +162,5 @@ impl<R: Rule> Topological<R> {
         let outcome = self.apply(acceptor)?;
         self.poisoned = false;
         Ok(outcome)
-    }
-
-    /// Records the poll on the tree of every level, from the last accepted block up.
-    fn apply<A: Acceptor>(
-        &mut self,
-        acceptor: &mut A,
-    ) -> Result<PollOutcome, RecordPollError<A::Error>> {
-        if self.climb.peek().is_none() {
-            self.arena.slot_mut(self.last_accepted).should_falter = true;
-            if self.num_processing() == 0 {
-                return Ok(PollOutcome::Idle);
-            }
-            self.stats.polls_failed += 1;
-            return Ok(PollOutcome::Failed);
-        }
-        let (mut tip, mut on_preferred, mut successful) = (self.last_accepted, true, false);
-        while let Some((parent, ballots, count)) = self.climb.pop() {
-            let slot = self.arena.slot_mut(parent);
-            if !slot.live {
-                // Rejected earlier in this very poll.
-                break;
-            }
-            let faltered = std::mem::take(&mut slot.should_falter);
-            let Some(mut root) = slot.root() else {
-                return Err(RecordPollError::Invariant { broken: "a voted child without a tree" });
-            };
-            root.should_reset |= faltered;
-            let polled = self.forest.poll(&mut root, ballots, count, &self.thresholds, &self.arena);
-            self.arena.slot_mut(parent).set_root(root);
-            successful |= polled.successful;
-            let preferred = BlockRef::of_choice(polled.preference);
-            let accepted = parent == self.last_accepted && polled.finalized;
-            if accepted {
-                self.accept_preferred_child(parent, preferred, acceptor)?;
-            }
-            let next = self.climb.peek();
-            if on_preferred {
-                tip = preferred;
-                on_preferred = next == preferred;
-            }
-            self.spread_falter(parent, next, faltered);
-            if accepted {
-                self.forest.fell(root);
-            }
-        }
-        self.set_preference(tip);
-        Ok(if successful {
-            self.stats.polls_successful += 1;
-            PollOutcome::Successful
-        } else {
-            self.stats.polls_failed += 1;
-            PollOutcome::Failed
-        })
-    }
-
-    /// Marks the surviving children whose trees did not take part, or had to start again.
-    fn spread_falter(&mut self, parent: BlockRef, next: BlockRef, faltered: bool) {
-        let mut children = self.arena.children(parent);
-        while let Some(child) = children.next(&self.arena) {
-            if faltered || child != next {
-                let slot = self.arena.slot_mut(child);
-                slot.should_falter |= slot.live;
-            }
-        }
-    }
-
-    /// Accepts `child`, rejects its siblings and their descendants, and forgets `parent`.
-    fn accept_preferred_child<A: Acceptor>(
-        &mut self,
-        parent: BlockRef,
-        child: BlockRef,
-        acceptor: &mut A,
-    ) -> Result<(), RecordPollError<A::Error>> {
-        let slot = *self.arena.slot(child);
-        if slot.parent != parent || !slot.live {
-            return Err(RecordPollError::Invariant { broken: "a tree prefers another's child" });
-        }
-        let failed = |call| move |source| RecordPollError::Acceptor { call, id: slot.id, source };
-        acceptor.notify_accepted(slot.id, slot.height).map_err(failed(AcceptorCall::Notify))?;
-        acceptor.accept(slot.id, slot.height).map_err(failed(AcceptorCall::Accept))?;
-        self.last_accepted = child;
-        self.last_accepted_parent = Some(self.arena.slot(parent).id);
-        self.preferred.pop_front();
-        let accepted = self.arena.slot_mut(child);
-        accepted.preferred = false;
-        accepted.parent = BlockRef::NONE;
-        self.stats.accepted += 1;
-        self.stats.accepted_polls += self.stats.polls - self.arena.issued(child).poll;
-        self.arena.unlink(child);
-
-        self.walk.clear();
-        let mut siblings = self.arena.children(parent);
-        while let Some(sibling) = siblings.next(&self.arena) {
-            if sibling != child {
-                self.reject(sibling, acceptor)?;
-            }
-        }
-        while let Some(rejected) = self.walk.pop() {
-            self.arena.remove(rejected);
-            if let Some(root) = self.arena.slot(rejected).root() {
-                self.forest.fell(root);
-            }
-            let mut children = self.arena.children(rejected);
-            while let Some(descendant) = children.next(&self.arena) {
-                self.reject(descendant, acceptor)?;
-            }
-        }
-        self.arena.remove(parent);
-        Ok(())
-    }
-
-    fn reject<A: Acceptor>(
-        &mut self,
-        block: BlockRef,
-        acceptor: &mut A,
-    ) -> Result<(), RecordPollError<A::Error>> {
-        let slot = self.arena.slot(block);
-        let id = slot.id;
-        acceptor.reject(id, slot.height).map_err(|source| RecordPollError::Acceptor {
-            call: AcceptorCall::Reject,
-            id,
-            source,
-        })?;
-        self.stats.rejected += 1;
-        self.stats.rejected_polls += self.stats.polls - self.arena.issued(block).poll;
-        self.arena.unlink(block);
-        self.walk.push(block);
-        Ok(())
     }
 }

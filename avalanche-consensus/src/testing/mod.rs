@@ -33,6 +33,7 @@ mod difference;
 mod eager_polls;
 mod eager_snowman;
 mod eager_tree;
+mod network;
 mod polls_duel;
 mod script;
 mod snowman_duel;
@@ -46,6 +47,7 @@ pub use difference::Difference;
 pub use eager_polls::EagerPolls;
 pub use eager_snowman::{Acceptance, EagerSnowman, SnowmanPoll};
 pub use eager_tree::{Added, EagerTree, Factory, SplitCase, TreePoll};
+pub use network::Network;
 pub use polls_duel::{POLLS_SITUATIONS, PollsOperation, PollsScript};
 pub use script::{
     IdSpace, Parent, SnowmanOperation, SnowmanScript, TreeOperation, TreeScript, parameters,

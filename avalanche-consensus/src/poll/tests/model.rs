@@ -50,10 +50,7 @@ impl ModelPoll {
         };
         let blocks = !self.votes.is_empty() && graph.transitive_counts().iter().all(decided);
         let prefixes = graph.prefix_counts().iter().all(decided);
-        (
-            (blocks && prefixes).then_some(Finish::EarlyAlpha),
-            blocks && !prefixes,
-        )
+        ((blocks && prefixes).then_some(Finish::EarlyAlpha), blocks && !prefixes)
     }
 }
 
@@ -70,17 +67,11 @@ impl ModelGraph {
             let mut at = *voted;
             children.entry(at).or_insert_with(BTreeSet::new);
             while let Some(parent) = tree.get(&at) {
-                children
-                    .entry(*parent)
-                    .or_insert_with(BTreeSet::new)
-                    .insert(at);
+                children.entry(*parent).or_insert_with(BTreeSet::new).insert(at);
                 at = *parent;
             }
         }
-        Self {
-            own: votes.clone(),
-            children,
-        }
+        Self { own: votes.clone(), children }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -88,10 +79,7 @@ impl ModelGraph {
     }
 
     fn count(&self, id: &Id) -> u32 {
-        let below: u32 = self.children[id]
-            .iter()
-            .map(|child| self.count(child))
-            .sum();
+        let below: u32 = self.children[id].iter().map(|child| self.count(child)).sum();
         self.own.get(id).copied().unwrap_or(0) + below
     }
 
@@ -102,13 +90,14 @@ impl ModelGraph {
     fn prefix_counts(&self) -> Vec<u32> {
         let mut counts = Vec::new();
         for children in self.children.values() {
-            self.divide(children.iter().copied().collect(), 0, &mut counts);
+            let children: Vec<Id> = children.iter().copied().collect();
+            self.divide(&children, 0, &mut counts);
         }
         counts
     }
 
     /// Divides children that agree on all bits before `bit`.
-    fn divide(&self, children: Vec<Id>, bit: usize, counts: &mut Vec<u32>) {
+    fn divide(&self, children: &[Id], bit: usize, counts: &mut Vec<u32>) {
         if children.len() < 2 {
             return;
         }
@@ -116,7 +105,7 @@ impl ModelGraph {
         if bit > 0 && !ones.is_empty() && !zeros.is_empty() {
             counts.push(children.iter().map(|id| self.count(id)).sum());
         }
-        self.divide(zeros, bit + 1, counts);
-        self.divide(ones, bit + 1, counts);
+        self.divide(&zeros, bit + 1, counts);
+        self.divide(&ones, bit + 1, counts);
     }
 }

@@ -16,19 +16,14 @@ fn pairs(count: u32) -> Polls {
 /// Votes of both validators on a poll of [`pairs`], and what they let go.
 fn answer(polls: &mut Polls, request: u32, block: u8) -> Vec<Bag> {
     assert_eq!(polls.vote(request, &node(0), id(block), &tree(&[])), []);
-    polls
-        .vote(request, &node(1), id(block), &tree(&[]))
-        .to_vec()
+    polls.vote(request, &node(1), id(block), &tree(&[])).to_vec()
 }
 
 #[test]
 fn a_poll_of_one_hands_out_its_one_vote() {
     let mut polls = polls(1, 1, 1);
     assert_eq!(polls.add(0, &nodes(1)), Ok(true));
-    assert_eq!(
-        polls.vote(0, &node(0), id(3), &tree(&[])),
-        [votes(&[(3, 1)])]
-    );
+    assert_eq!(polls.vote(0, &node(0), id(3), &tree(&[])), [votes(&[(3, 1)])]);
     assert!(polls.is_empty() && !polls.contains(0));
     assert_eq!(polls.stats().exhausted, 1);
 }
@@ -37,15 +32,8 @@ fn a_poll_of_one_hands_out_its_one_vote() {
 fn an_open_request_identifier_is_not_opened_again() {
     let mut polls = pairs(1);
     assert_eq!(polls.add(1, &nodes(1)), Ok(false));
-    assert_eq!(
-        polls.vote(1, &node(0), id(1), &tree(&[])),
-        [],
-        "still a poll of two"
-    );
-    assert_eq!(
-        polls.vote(1, &node(1), id(1), &tree(&[])),
-        [votes(&[(1, 2)])]
-    );
+    assert_eq!(polls.vote(1, &node(0), id(1), &tree(&[])), [], "still a poll of two");
+    assert_eq!(polls.vote(1, &node(1), id(1), &tree(&[])), [votes(&[(1, 2)])]);
     assert_eq!(polls.add(1, &nodes(1)), Ok(true), "free again");
 }
 
@@ -63,21 +51,10 @@ fn each_validator_is_heard_once() {
     assert_eq!(polls.add(0, &nodes(3)), Ok(true));
     assert_eq!(polls.vote(0, &node(0), id(1), &tree(&[])), []);
     assert_eq!(polls.vote(0, &node(0), id(1), &tree(&[])), [], "repeated");
-    assert_eq!(
-        polls.drop_validator(0, &node(0), &tree(&[])),
-        [],
-        "dropped after its answer"
-    );
-    assert_eq!(
-        polls.vote(0, &node(9), id(1), &tree(&[])),
-        [],
-        "not sampled"
-    );
+    assert_eq!(polls.drop_validator(0, &node(0), &tree(&[])), [], "dropped after its answer");
+    assert_eq!(polls.vote(0, &node(9), id(1), &tree(&[])), [], "not sampled");
     assert_eq!(polls.vote(0, &node(1), id(1), &tree(&[])), []);
-    assert_eq!(
-        polls.drop_validator(0, &node(2), &tree(&[])),
-        [votes(&[(1, 2)])]
-    );
+    assert_eq!(polls.drop_validator(0, &node(2), &tree(&[])), [votes(&[(1, 2)])]);
 }
 
 #[test]
@@ -85,10 +62,7 @@ fn a_newer_finished_poll_waits_for_the_older() {
     let mut polls = pairs(2);
     assert_eq!(answer(&mut polls, 2, 8), []);
     assert_eq!(polls.len(), 2);
-    assert_eq!(
-        answer(&mut polls, 1, 9),
-        [votes(&[(9, 2)]), votes(&[(8, 2)])]
-    );
+    assert_eq!(answer(&mut polls, 1, 9), [votes(&[(9, 2)]), votes(&[(8, 2)])]);
     assert!(polls.is_empty());
 }
 
@@ -104,15 +78,9 @@ fn draining_stops_at_the_first_unfinished_poll() {
     let mut polls = pairs(4);
     assert_eq!(answer(&mut polls, 4, 4), []);
     assert_eq!(answer(&mut polls, 2, 2), []);
-    assert_eq!(
-        answer(&mut polls, 1, 1),
-        [votes(&[(1, 2)]), votes(&[(2, 2)])]
-    );
+    assert_eq!(answer(&mut polls, 1, 1), [votes(&[(1, 2)]), votes(&[(2, 2)])]);
     assert_eq!(polls.len(), 2);
-    assert_eq!(
-        answer(&mut polls, 3, 3),
-        [votes(&[(3, 2)]), votes(&[(4, 2)])]
-    );
+    assert_eq!(answer(&mut polls, 3, 3), [votes(&[(3, 2)]), votes(&[(4, 2)])]);
 }
 
 #[test]
@@ -141,14 +109,7 @@ fn a_late_vote_is_counted_while_its_finished_poll_waits() {
     assert_eq!(polls.stats().early_alpha, 1, "finished only once");
     let left = [votes(&[]), votes(&[(5, 2), (6, 1)])];
     assert_eq!(polls.drop_validator(1, &node(0), &no_tree), left);
-    assert_eq!(
-        polls.stats(),
-        Stats {
-            exhausted: 0,
-            early_fail: 1,
-            early_alpha: 1
-        }
-    );
+    assert_eq!(polls.stats(), Stats { exhausted: 0, early_fail: 1, early_alpha: 1 });
 }
 
 /// A poll of nobody has no answers to wait for, but nothing asks it before a response comes.
@@ -172,10 +133,7 @@ fn looking_does_not_finish_a_poll() {
     assert_eq!(polls.vote(1, &node(0), id(1), &joined), []);
     assert_eq!(polls.vote(1, &node(1), id(2), &joined), []);
     assert_eq!(polls.would_finish(&apart).collect::<Vec<_>>(), [(1, true)]);
-    assert_eq!(
-        polls.would_finish(&joined).collect::<Vec<_>>(),
-        [(1, false)]
-    );
+    assert_eq!(polls.would_finish(&joined).collect::<Vec<_>>(), [(1, false)]);
     assert_eq!(polls.stats(), Stats::default());
     // Asked by a response that counts nothing, it is finished for good.
     assert_eq!(polls.add(2, &nodes(3)), Ok(true));
@@ -192,15 +150,8 @@ fn a_poll_found_finished_stays_finished() {
     assert_eq!(polls.add(2, &nodes(3)), Ok(true));
     assert_eq!(polls.vote(2, &node(0), id(1), &joined), []);
     assert_eq!(polls.vote(2, &node(1), id(2), &joined), []);
-    assert_eq!(
-        polls.vote(2, &node(9), id(2), &apart),
-        [],
-        "finished, and blocked by 1"
-    );
-    assert_eq!(
-        polls.would_finish(&joined).collect::<Vec<_>>(),
-        [(1, false), (2, true)]
-    );
+    assert_eq!(polls.vote(2, &node(9), id(2), &apart), [], "finished, and blocked by 1");
+    assert_eq!(polls.would_finish(&joined).collect::<Vec<_>>(), [(1, false), (2, true)]);
     assert_eq!(polls.drop_validator(1, &node(0), &joined), []);
     assert_eq!(polls.drop_validator(1, &node(1), &joined).len(), 2);
 }
@@ -209,10 +160,7 @@ fn a_poll_found_finished_stays_finished() {
 fn both_bounds_refuse_and_change_nothing() {
     let mut polls = polls(3, 2, 2).with_polls_max(2);
     let sampled = Bag::<NodeId>::from(vec![(node(0), 2), (node(1), 2)]);
-    assert_eq!(
-        polls.add(1, &sampled),
-        Err(Error::TooManyVotes { votes: 4, k: 3 })
-    );
+    assert_eq!(polls.add(1, &sampled), Err(Error::TooManyVotes { votes: 4, k: 3 }));
     assert!(polls.is_empty());
     assert_eq!(polls.add(1, &nodes(3)), Ok(true));
     assert_eq!(polls.add(2, &nodes(3)), Ok(true));

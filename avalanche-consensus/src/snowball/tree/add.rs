@@ -3,7 +3,7 @@
 use super::super::bit::Pair;
 use super::super::{Bit, Rule};
 use super::Ids;
-use super::forest::{BinaryNode, Forest, Node, NodeRef, Root, UnaryNode};
+use super::forest::{BinaryNode, Forest, Node, NodeRef, UnaryNode};
 use crate::Id;
 
 /// Where the reference to a node is kept.
@@ -15,27 +15,26 @@ enum Link {
 }
 
 impl<R: Rule> Forest<R> {
-    /// Adds a choice to a tree. Preferences do not change.
+    /// Adds a choice to a tree, and returns its root. Preferences do not change.
     ///
     /// Nothing happens if the choice is known, contradicts decided bits, or the tree is decided.
-    pub(crate) fn add(&mut self, root: &mut Root, choice: u32, ids: &impl Ids) {
+    pub(crate) fn add(&mut self, root: NodeRef, choice: u32, ids: &impl Ids) -> NodeRef {
         let id = ids.id(choice);
-        let preferred = ids.id(self.preference(*root));
-        if !id.equal_subset(0..self.decided_prefix(root.node), preferred) {
-            return;
+        let preferred = ids.id(self.node_preference(root));
+        if !id.equal_subset(0..self.decided_prefix(root), preferred) {
+            return root;
         }
-        let (mut link, mut at) = (Link::Root, root.node);
+        let (mut link, mut at) = (Link::Root, root);
         while !at.is_none() {
             match *self.node(at) {
                 Node::Unary(node) => {
                     if node.state.finalized() {
-                        return;
+                        return root;
                     }
                     let range = node.decided.into()..node.common.into();
                     if let Some(bit) = id.first_difference(range, ids.id(node.preference)) {
                         let top = self.split(at, node, bit, choice, id);
-                        self.relink(root, link, top);
-                        return;
+                        return self.relink(root, link, top);
                     }
                     (link, at) = (Link::Unary(at), node.child);
                 }
@@ -43,14 +42,16 @@ impl<R: Rule> Forest<R> {
                     let bit = Bit::from(id.bit(node.bit.into()));
                     (link, at) = (Link::Binary(at, bit), *node.children.get(bit));
                 }
-                Node::Free(_) => return,
+                Node::Free(_) => return root,
             }
         }
+        root
     }
 
-    fn relink(&mut self, root: &mut Root, link: Link, to: NodeRef) {
+    /// Puts `to` into a link, and returns the root.
+    fn relink(&mut self, root: NodeRef, link: Link, to: NodeRef) -> NodeRef {
         match link {
-            Link::Root => root.node = to,
+            Link::Root => return to,
             Link::Unary(parent) => {
                 if let Node::Unary(node) = self.node_mut(parent) {
                     node.child = to;
@@ -62,6 +63,7 @@ impl<R: Rule> Forest<R> {
                 }
             }
         }
+        root
     }
 
     /// Splits the unary node `at` where `choice` differs from it, and returns the topmost piece.

@@ -84,18 +84,13 @@ impl<R: Rule> Forest<R> {
     }
 
     /// Begins a tree with its first choice.
-    pub(crate) fn plant(&mut self, choice: u32) -> Root {
-        Root { node: self.insert(Node::leaf(choice, 0)), should_reset: false }
+    pub(crate) fn plant(&mut self, choice: u32) -> NodeRef {
+        self.insert(Node::leaf(choice, 0))
     }
 
     /// Ends a tree.
-    pub(crate) fn fell(&mut self, root: Root) {
-        self.release_all(root.node);
-    }
-
-    /// The preferred choice of a tree.
-    pub(crate) fn preference(&self, root: Root) -> u32 {
-        self.node_preference(root.node)
+    pub(crate) fn fell(&mut self, root: NodeRef) {
+        self.release_all(root);
     }
 
     /// Whether the preference of a tree is decided.
@@ -107,7 +102,8 @@ impl<R: Rule> Forest<R> {
         }
     }
 
-    pub(super) fn node_preference(&self, at: NodeRef) -> u32 {
+    /// The preferred choice of a tree, or of the part of it below a node.
+    pub(crate) fn node_preference(&self, at: NodeRef) -> u32 {
         match self.node(at) {
             Node::Unary(node) => node.preference,
             Node::Binary(node) => *node.preferences.get(node.state.preference()),

@@ -24,7 +24,7 @@ mod show;
 use std::fmt;
 
 pub(crate) use forest::{Forest, NodeRef, Root};
-pub(crate) use poll::Ballot;
+pub(crate) use poll::{Ballot, Polled};
 
 use super::{Consensus, Parameters, Rule, Thresholds};
 use crate::vocabulary::IdMap;
@@ -79,7 +79,7 @@ impl<R: Rule> Tree<R> {
     #[must_use]
     pub fn new(parameters: Parameters, choice: Id, key: HashKey) -> Self {
         let mut forest = Forest::new();
-        let root = forest.plant(0);
+        let root = Root { node: forest.plant(0), should_reset: false };
         let mut index = IdMap::new(key);
         index.insert(choice, 0);
         let thresholds = parameters.into();
@@ -105,7 +105,7 @@ impl<R: Rule> Tree<R> {
                 handle
             }
         };
-        self.forest.add(&mut self.root, handle, &self.choices);
+        self.root.node = self.forest.add(self.root.node, handle, &self.choices);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl<R: Rule> Tree<R> {
     /// The choice that is preferred, or decided.
     #[must_use]
     pub fn preference(&self) -> &Id {
-        self.choices.id(self.forest.preference(self.root))
+        self.choices.id(self.forest.node_preference(self.root.node))
     }
 
     /// Whether the preference is decided.
@@ -176,7 +176,7 @@ impl<R: Rule> Consensus for Tree<R> {
 
 impl<R: Rule> fmt::Display for Tree<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.forest.show(self.root).fmt(f)
+        self.forest.show(self.root.node).fmt(f)
     }
 }
 

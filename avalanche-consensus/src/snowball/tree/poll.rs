@@ -19,16 +19,29 @@ pub(crate) struct Polled {
     pub(crate) successful: bool,
     /// The preferred choice.
     pub(crate) preference: u32,
+    /// The confidence of the root, which no node below exceeds.
+    pub(crate) confidence: u32,
     /// Whether it is decided.
     pub(crate) finalized: bool,
 }
 
-/// What recording a poll on one node leads to.
-enum Step {
-    /// Too few votes, or no node below: the poll ends here.
-    End { successful: bool },
-    /// The poll goes on in a child, which is to be reset first if an earlier failure did not reach it.
-    Down { child: NodeRef, count: u32, reset: bool },
+/// The votes of a poll that are left on the way down.
+trait Votes {
+    /// The side of a bit that has enough of `count` votes, or any side if none has, and its votes.
+    /// What is left is narrowed down to that side.
+    fn split(&mut self, count: u32, bit: u16, alpha_preference: u32) -> (Bit, u32);
+
+    /// A choice that has votes: its bits lead down the way that was taken.
+    fn voted(&self) -> Option<&Id>;
+}
+
+/// All votes are for one choice.
+struct One<'a>(&'a Id);
+
+/// Votes for several choices.
+struct Many<'a, I> {
+    ballots: &'a mut [Ballot],
+    ids: &'a I,
 }
 
 impl<R: Rule> Forest<R> {
@@ -43,79 +56,91 @@ impl<R: Rule> Forest<R> {
         thresholds: &Thresholds,
         ids: &impl Ids,
     ) -> Polled {
-        let reset = std::mem::take(&mut root.should_reset);
-        if let Node::Unary(node) = self.node_mut(root.node)
-            && node.decided == 0
-            && node.child.is_none()
-        {
-            // One choice so far, which is most trees most of the time.
-            let step = node.record(count, reset, thresholds);
-            let successful = !matches!(step, Step::End { successful: false });
-            let (preference, finalized) = (node.preference, node.state.finalized());
-            return Polled { successful, preference, finalized };
-        }
-        let successful = self.poll_root(root, ballots, count, reset, thresholds, ids);
-        let (preference, finalized) = (self.preference(*root), self.finalized(*root));
-        Polled { successful, preference, finalized }
+        let (decided, preference) = match self.node(root.node) {
+            Node::Unary(node) => (node.decided, node.preference),
+            Node::Binary(node) => (node.bit, *node.preferences.get(node.state.preference())),
+            Node::Free(_) => (0, u32::MAX),
+        };
+        let (ballots, count) = if decided == 0 {
+            (ballots, count)
+        } else {
+            let preferred = ids.id(preference);
+            let ballots = keep(ballots, |vote| {
+                ids.id(vote.choice).equal_subset(0..decided.into(), preferred)
+            });
+            let count = ballots.iter().map(|vote| vote.count).sum();
+            (ballots, count)
+        };
+        let successful = match ballots {
+            [only] => self.descend(root, One(ids.id(only.choice)), count, thresholds),
+            ballots => self.descend(root, Many { ballots, ids }, count, thresholds),
+        };
+        let (preference, [confidence], finalized) = match self.node(root.node) {
+            Node::Unary(node) => (node.preference, node.state.confidence(), node.state.finalized()),
+            Node::Binary(node) => {
+                let preference = *node.preferences.get(node.state.preference());
+                (preference, node.state.confidence(), node.state.finalized())
+            }
+            Node::Free(_) => (u32::MAX, [0], false),
+        };
+        Polled { successful, preference, confidence, finalized }
     }
 
-    fn poll_root(
-        &mut self,
-        root: &mut Root,
-        ballots: &mut [Ballot],
-        count: u32,
-        reset: bool,
-        thresholds: &Thresholds,
-        ids: &impl Ids,
-    ) -> bool {
-        let decided = self.decided_prefix(root.node);
-        if decided == 0 {
-            return self.descend(root, ballots, count, reset, thresholds, ids);
+    /// Records `polls` more polls like the latest one: all votes for `voted`, which is preferred, at least
+    /// `alpha_confidence` of them, and none of the polls decides anything.
+    pub(crate) fn repeat(&mut self, root: NodeRef, polls: u32, voted: &Id) {
+        let mut at = root;
+        while !at.is_none() {
+            at = match self.node_mut(at) {
+                Node::Unary(node) => {
+                    node.state.repeat(polls);
+                    node.child
+                }
+                Node::Binary(node) => {
+                    let bit = Bit::from(voted.bit(node.bit.into()));
+                    node.state.repeat(polls, bit);
+                    *node.children.get(bit)
+                }
+                Node::Free(_) => NodeRef::NONE,
+            };
         }
-        let preferred = ids.id(self.preference(*root));
-        let agrees = |vote: &Ballot| ids.id(vote.choice).equal_subset(0..decided, preferred);
-        let ballots = keep(ballots, agrees);
-        let count = ballots.iter().map(|vote| vote.count).sum();
-        self.descend(root, ballots, count, reset, thresholds, ids)
     }
 
     /// Records the poll on the root and on every node below it that has enough votes.
     fn descend(
         &mut self,
         root: &mut Root,
-        mut ballots: &mut [Ballot],
+        mut votes: impl Votes,
         mut count: u32,
-        mut reset: bool,
         thresholds: &Thresholds,
-        ids: &impl Ids,
     ) -> bool {
+        let mut reset = std::mem::take(&mut root.should_reset);
         let (mut at, mut changed) = (root.node, false);
-        let successful = loop {
-            let step = match self.node_mut(at) {
+        loop {
+            let (child, pending) = match self.node_mut(at) {
                 Node::Unary(node) => {
-                    let step = node.record(count, reset, thresholds);
+                    let pending = node.record(count, reset, thresholds);
                     changed |= node.state.finalized();
-                    step
+                    (node.child, pending)
                 }
                 Node::Binary(node) => {
-                    let (bit, votes) =
-                        split(&mut ballots, count, node.bit, thresholds.alpha_preference(), ids);
+                    let (bit, side) = votes.split(count, node.bit, thresholds.alpha_preference());
+                    count = side;
                     let before = node.state.preference();
-                    let step = node.record(bit, votes, reset, thresholds);
+                    let pending = node.record(bit, count, reset, thresholds);
                     changed |= node.state.finalized() || node.state.preference() != before;
-                    step
+                    (*node.children.get(bit), pending)
                 }
-                Node::Free(_) => Step::End { successful: false },
+                Node::Free(_) => (NodeRef::NONE, false),
             };
-            match step {
-                Step::End { successful } => break successful || at != root.node,
-                Step::Down { child, count: votes, reset: pending } => {
-                    (at, count, reset) = (child, votes, pending);
-                }
+            if count < thresholds.alpha_preference() || child.is_none() {
+                break;
             }
-        };
-        if changed && let Some(vote) = ballots.first() {
-            root.node = self.renew(root.node, at, ids.id(vote.choice));
+            (at, reset) = (child, pending);
+        }
+        let successful = count >= thresholds.alpha_preference() || at != root.node;
+        if changed && let Some(voted) = votes.voted() {
+            root.node = self.renew(root.node, at, voted);
         }
         successful
     }
@@ -161,31 +186,39 @@ impl<R: Rule> Forest<R> {
     }
 }
 
-/// The side of a bit that has enough votes, or the zero side if none has, and its votes. The ballots are
-/// narrowed down to that side.
-fn split<I: Ids>(
-    ballots: &mut &mut [Ballot],
-    count: u32,
-    bit: u16,
-    alpha_preference: u32,
-    ids: &I,
-) -> (Bit, u32) {
-    let side = |vote: &Ballot| Bit::from(ids.id(vote.choice).bit(bit.into()));
-    if let [only] = ballots {
-        return (side(only), count);
+impl Votes for One<'_> {
+    fn split(&mut self, count: u32, bit: u16, _alpha_preference: u32) -> (Bit, u32) {
+        (Bit::from(self.0.bit(bit.into())), count)
     }
-    let ones: u32 =
-        ballots.iter().filter(|vote| side(vote) == Bit::One).map(|vote| vote.count).sum();
-    let bit = Bit::from(ones >= alpha_preference);
-    let votes = if bit == Bit::One { ones } else { count - ones };
-    if votes < count {
-        *ballots = keep(std::mem::take(ballots), |vote| side(vote) == bit);
+
+    fn voted(&self) -> Option<&Id> {
+        Some(self.0)
     }
-    (bit, votes)
+}
+
+impl<I: Ids> Votes for Many<'_, I> {
+    fn split(&mut self, count: u32, bit: u16, alpha_preference: u32) -> (Bit, u32) {
+        let ids = self.ids;
+        let side = |vote: &Ballot| Bit::from(ids.id(vote.choice).bit(bit.into()));
+        let ones = self.ballots.iter().filter(|vote| side(vote) == Bit::One);
+        let ones: u32 = ones.map(|vote| vote.count).sum();
+        let bit = Bit::from(ones >= alpha_preference);
+        let votes = if bit == Bit::One { ones } else { count - ones };
+        if votes < count {
+            self.ballots = keep(std::mem::take(&mut self.ballots), |vote| side(vote) == bit);
+        }
+        (bit, votes)
+    }
+
+    fn voted(&self) -> Option<&Id> {
+        self.ballots.first().map(|vote| self.ids.id(vote.choice))
+    }
 }
 
 impl<R: Rule> UnaryNode<R> {
-    fn record(&mut self, count: u32, reset: bool, thresholds: &Thresholds) -> Step {
+    /// Records `count` votes. Returns whether the child is to be reset first, if there are enough votes
+    /// for the poll to go on there.
+    fn record(&mut self, count: u32, reset: bool, thresholds: &Thresholds) -> bool {
         if reset {
             self.state.reset();
             self.should_reset = true;
@@ -193,21 +226,17 @@ impl<R: Rule> UnaryNode<R> {
         if count < thresholds.alpha_preference() {
             self.state.reset();
             self.should_reset = true;
-            return Step::End { successful: false };
+            return false;
         }
         self.state.record_poll(thresholds, count);
-        let reset = std::mem::take(&mut self.should_reset);
-        if self.child.is_none() {
-            Step::End { successful: true }
-        } else {
-            Step::Down { child: self.child, count, reset }
-        }
+        std::mem::take(&mut self.should_reset)
     }
 }
 
 impl<R: Rule> BinaryNode<R> {
-    /// Records `count` votes for `bit`, the side that has enough if one has.
-    fn record(&mut self, bit: Bit, count: u32, reset: bool, thresholds: &Thresholds) -> Step {
+    /// Records `count` votes for `bit`. Returns whether the child there is to be reset first, if there
+    /// are enough votes for the poll to go on there.
+    fn record(&mut self, bit: Bit, count: u32, reset: bool, thresholds: &Thresholds) -> bool {
         if reset {
             self.state.reset();
             *self.should_reset.get_mut(bit) = true;
@@ -216,16 +245,10 @@ impl<R: Rule> BinaryNode<R> {
         if count < thresholds.alpha_preference() {
             self.state.reset();
             *self.should_reset.get_mut(bit) = true;
-            return Step::End { successful: false };
+            return false;
         }
         self.state.record_poll(thresholds, count, bit);
-        let reset = std::mem::take(self.should_reset.get_mut(bit));
-        let child = *self.children.get(bit);
-        if child.is_none() {
-            Step::End { successful: true }
-        } else {
-            Step::Down { child, count, reset }
-        }
+        std::mem::take(self.should_reset.get_mut(bit))
     }
 }
 

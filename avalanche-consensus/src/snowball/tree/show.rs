@@ -3,17 +3,17 @@
 use std::fmt;
 
 use super::super::{Bit, Rule};
-use super::forest::{Forest, Node, NodeRef, Root};
+use super::forest::{Forest, Node, NodeRef};
 
 /// Prints a tree: parents before children, branch 0 before branch 1, four spaces a level.
 pub(crate) struct Show<'a, R: Rule> {
     forest: &'a Forest<R>,
-    root: Root,
+    root: NodeRef,
 }
 
 impl<R: Rule> Forest<R> {
     /// The printed form of a tree.
-    pub(crate) const fn show(&self, root: Root) -> Show<'_, R> {
+    pub(crate) const fn show(&self, root: NodeRef) -> Show<'_, R> {
         Show { forest: self, root }
     }
 }
@@ -43,6 +43,6 @@ impl<R: Rule> Show<'_, R> {
 
 impl<R: Rule> fmt::Display for Show<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.node(self.root.node, 0, f)
+        self.node(self.root, 0, f)
     }
 }

@@ -1,0 +1,111 @@
+//! Recording a poll on the trees of its levels, from the last accepted block up.
+//!
+//! Source of the rule: `vote` in `snow/consensus/snowman/topological.go` of AvalancheGo.
+
+use super::acceptor::{Acceptor, RecordPollError};
+use super::arena::BlockRef;
+use super::climb::Link;
+use super::{PollOutcome, Topological};
+use crate::snowball::{Root, Rule};
+
+/// What the levels of a poll have shown so far.
+struct Walk {
+    /// The deepest choice reached by following preferences from the last accepted block.
+    tip: BlockRef,
+    /// Every level so far was the one that the level before it prefers.
+    on_preferred: bool,
+    successful: bool,
+}
+
+impl Walk {
+    /// Goes on from a level that prefers `preferred`, where `next` is the block of the next level.
+    fn step(&mut self, preferred: BlockRef, next: BlockRef) {
+        if self.on_preferred {
+            self.tip = preferred;
+            self.on_preferred = next == preferred;
+        }
+    }
+}
+
+impl<R: Rule> Topological<R> {
+    /// Records the poll that was climbed on every level, and makes what it prefers the preference.
+    pub(super) fn apply<A: Acceptor>(
+        &mut self,
+        acceptor: &mut A,
+    ) -> Result<PollOutcome, RecordPollError<A::Error>> {
+        if self.climb.is_empty() {
+            self.arena.slot_mut(self.last_accepted).should_falter = true;
+            if self.num_processing() == 0 {
+                return Ok(PollOutcome::Idle);
+            }
+            self.stats.polls_failed += 1;
+            return Ok(PollOutcome::Failed);
+        }
+        let mut walk = Walk { tip: self.last_accepted, on_preferred: true, successful: false };
+        while let Some(link) = self.climb.link() {
+            if self.extend_streak(link) {
+                self.climb.advance();
+                walk.successful = true;
+                walk.step(link.child, link.next);
+            } else if self.arena.slot(link.parent).live {
+                self.apply_level(link, &mut walk, acceptor)?;
+            } else {
+                // Rejected earlier in this very poll, like all above it.
+                break;
+            }
+        }
+        self.set_preference(walk.tip);
+        Ok(if walk.successful {
+            self.stats.polls_successful += 1;
+            PollOutcome::Successful
+        } else {
+            self.stats.polls_failed += 1;
+            PollOutcome::Failed
+        })
+    }
+
+    /// Records the poll on the next level.
+    fn apply_level<A: Acceptor>(
+        &mut self,
+        link: Link,
+        walk: &mut Walk,
+        acceptor: &mut A,
+    ) -> Result<(), RecordPollError<A::Error>> {
+        let Link { parent, next, .. } = link;
+        self.end_streak(parent);
+        let (ballots, count) = self.climb.pop();
+        let slot = self.arena.slot_mut(parent);
+        let faltered = std::mem::take(&mut slot.should_falter);
+        let mut root = Root { node: slot.tree, should_reset: faltered };
+        if root.node.is_none() {
+            return Err(RecordPollError::Invariant { broken: "a voted child without a tree" });
+        }
+        let polled = self.forest.poll(&mut root, ballots, count, &self.thresholds, &self.arena);
+        self.arena.slot_mut(parent).tree = root.node;
+        walk.successful |= polled.successful;
+        let preferred = BlockRef::of_choice(polled.preference);
+        let accepted = parent == self.last_accepted && polled.finalized;
+        if accepted {
+            self.accept_preferred_child(parent, preferred, acceptor)?;
+        } else {
+            self.begin_streak(link, polled);
+        }
+        walk.step(preferred, next);
+        self.spread_falter(parent, next, faltered);
+        if accepted {
+            self.forest.fell(root.node);
+        }
+        Ok(())
+    }
+
+    /// Marks the surviving children whose trees did not take part, or had to start again.
+    fn spread_falter(&mut self, parent: BlockRef, next: BlockRef, faltered: bool) {
+        let mut children = self.arena.children(parent);
+        while let Some(child) = children.next(&self.arena) {
+            if faltered || child != next {
+                let slot = self.arena.slot_mut(child);
+                slot.should_falter |= slot.live;
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Compares a workload with its floor: in turns, by CPU time, as the median of the ratios of pairs.
+//!
+//! Turns make both see the same machine: what slows one slice slows its neighbour. The ratio is taken
+//! within each pair and the median over the pairs, so a disturbed pair is outvoted.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Pairs of slices.
+    pub pairs: usize,
+    /// Shortest slice, CPU time.
+    pub slice: Duration,
+}
+
+impl Effort {
+    /// What the figures of the README were made with.
+    pub const FULL: Self = Self { pairs: 15, slice: Duration::from_millis(12) };
+    /// A first look.
+    pub const QUICK: Self = Self { pairs: 5, slice: Duration::from_millis(3) };
+}
+
+/// A workload beside its floor, in nanoseconds for one operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Median of the workload.
+    pub ours: f64,
+    /// Median of the floor.
+    pub floor: f64,
+    /// Median of the pairwise ratios, workload over floor.
+    pub ratio: f64,
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ns, floor {:.1} ns, ratio {:.2}", self.ours, self.floor, self.ratio)
+    }
+}
+
+/// What a slice did.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// Operations, which can be more than were asked for.
+    pub operations: u64,
+    /// CPU time that went into preparation and is not to count.
+    pub apart: Duration,
+}
+
+/// Does a number of operations.
+pub type Work<'a> = &'a mut dyn FnMut(u64) -> Done;
+
+/// Compares `ours` with `floor`.
+pub fn compare(effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
+    let (our_count, floor_count) = (calibrate(effort.slice, ours), calibrate(effort.slice, floor));
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..effort.pairs.max(1) {
+        let (a, b) = (per_operation(ours, our_count), per_operation(floor, floor_count));
+        for (times, value) in times.iter_mut().zip([a, b, a / b]) {
+            times.push(value);
+        }
+    }
+    let [ours, floor, ratio] = times.map(median);
+    Comparison { ours, floor, ratio }
+}
+
+/// How many operations fill a slice. Running up to it also warms the caches.
+fn calibrate(slice: Duration, work: Work<'_>) -> u64 {
+    let mut count = 1;
+    loop {
+        let start = cpu_time();
+        let _warm = work(count);
+        let taken = cpu_time().saturating_sub(start);
+        if taken >= slice || count >= 1 << 40 {
+            return count;
+        }
+        count *= if taken * 8 < slice { 8 } else { 2 };
+    }
+}
+
+/// Nanoseconds for one operation of `work`.
+fn per_operation(work: Work<'_>, count: u64) -> f64 {
+    let start = cpu_time();
+    let Done { operations, apart } = work(count);
+    let taken = cpu_time().saturating_sub(start).saturating_sub(apart);
+    as_f64(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX)) / as_f64(operations.max(1))
+}
+
+/// A closure that does one operation as one that does many.
+pub fn repeat(mut operation: impl FnMut()) -> impl FnMut(u64) -> Done {
+    move |operations| {
+        (0..operations).for_each(|_| operation());
+        Done { operations, apart: Duration::ZERO }
+    }
+}
+
+/// The middle value; of two middle values the greater.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A count as a number to divide by. Exact up to 2^53, which is 104 days in nanoseconds.
+#[must_use]
+pub fn as_f64(value: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "figures for people; exact up to 2^53")]
+    let value = value as f64;
+    value
+}
+
+/// CPU time of this thread where the system tells it, else time since the first call.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        )
+    }
+    #[cfg(not(unix))]
+    {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        START.get_or_init(std::time::Instant::now).elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twice_the_work_has_twice_the_ratio() {
+        let spin = |steps| {
+            (0..steps).fold(1_u64, |state: u64, _| {
+                std::hint::black_box(state.wrapping_mul(3).rotate_left(7))
+            });
+        };
+        let found = compare(Effort::QUICK, &mut repeat(|| spin(40)), &mut repeat(|| spin(20)));
+        // Wide, since a neighbour can disturb every pair: this checks the arithmetic, not the machine.
+        assert!(found.ratio > 1.2 && found.ratio < 3.4, "{found}");
+    }
+
+    #[test]
+    fn the_median_is_a_middle_value() {
+        assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
+        assert_eq!(median(vec![2.0, 1.0]), 2.0);
+        assert!(median(Vec::new()).is_nan());
+    }
+}
