@@ -95,6 +95,17 @@ mod tests {
     }
 
     #[test]
+    fn every_sample_starts_with_all_numbers() {
+        let mut source = Mt19937x64::new(6);
+        let mut uniform = Uniform::new(9);
+        for _ in 0..10 {
+            let mut all = uniform.sample(9, &mut source).expect("nine numbers");
+            all.sort_unstable();
+            assert_eq!(all, (0..9).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn memory_follows_the_draws_and_not_the_length() {
         let (mut source, mut uniform) = (Mt19937x64::new(5), Uniform::new(u64::MAX));
         for _ in 0..100 {

@@ -54,6 +54,8 @@ mod preference;
 mod query;
 mod stats;
 mod streak;
+#[cfg(test)]
+mod tests;
 mod topological;
 
 pub use acceptor::{Acceptor, AcceptorCall, Decision, Decisions, RecordPollError};

@@ -208,6 +208,10 @@ mod tests {
         let error = tracker.follow(&[diff(2, 0, 1), diff(3, 0, 1)]);
         assert_eq!(error, Err(Error::WeightOverflow));
         assert_eq!((tracker.total_weight(), tracker.connected_weight()), (u64::MAX, u64::MAX));
+        // A node that comes twice goes back to what it had at first.
+        let error = tracker.follow(&[diff(1, u64::MAX, 7), diff(1, 7, 8), diff(2, 0, u64::MAX)]);
+        assert_eq!(error, Err(Error::WeightOverflow));
+        assert_eq!((tracker.total_weight(), tracker.connected_weight()), (u64::MAX, u64::MAX));
         // A gain that stands before the loss that makes room for it.
         tracker.follow(&[diff(0, 0, 9), diff(1, u64::MAX, u64::MAX - 9)]).expect("it fits");
         assert_eq!((tracker.total_weight(), tracker.connected_weight()), (u64::MAX, u64::MAX - 9));
