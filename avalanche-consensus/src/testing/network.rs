@@ -147,6 +147,7 @@ impl<R: Rule> Network<R> {
     }
 
     /// The colour that each node prefers.
+    #[must_use]
     pub fn preferences(&self) -> impl ExactSizeIterator<Item = Id> {
         let colour = |number: &u8| self.colours.get(usize::from(*number)).copied();
         self.preferences.iter().map(move |number| colour(number).unwrap_or_default())
