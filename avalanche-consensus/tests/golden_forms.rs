@@ -11,6 +11,7 @@ fn id() -> Id {
 }
 
 /// Encodes and decodes, and returns the bytes. Every byte must be consumed.
+#[expect(clippy::unwrap_used, reason = "a failed form fails the test")]
 fn bincode_round_trip<T>(value: &T) -> Vec<u8>
 where
     T: bincode::Encode + bincode::Decode<()> + PartialEq + std::fmt::Debug,
