@@ -34,8 +34,8 @@ unit: ## Unit, property, conformance and rule tests, and doctests.
 wasm: ## Build the core for wasm32, prove that it imports nothing, compare its decisions.
 	scripts/wasm
 
-fuzz-smoke: ## Each fuzz target for a few seconds.
-	scripts/fuzz 20
+fuzz-smoke: ## Each fuzz target for a fixed number of runs.
+	scripts/fuzz smoke
 
 fix: ## Format, and apply what clippy can repair. Writes to the tree.
 	cargo fmt --all

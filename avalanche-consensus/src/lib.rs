@@ -74,6 +74,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod events;
 pub mod poll;
 pub mod sampler;
 pub mod snowball;

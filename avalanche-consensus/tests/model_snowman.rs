@@ -1,5 +1,6 @@
 //! Snowman against the eager model, after every operation of thousands of scripts.
 
+#[cfg(test)]
 mod runner;
 
 use std::cell::RefCell;

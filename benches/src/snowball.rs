@@ -26,11 +26,10 @@ fn colours(count: u8) -> Vec<Id> {
 ///
 /// # Errors
 ///
-/// None: the parameters are valid and the colours fit.
-pub fn network<R: Rule>(nodes: u32, count: u8, seed: u64) -> Result<Network<Tree<R>>, Error> {
+/// None: the parameters are valid.
+pub fn network<R: Rule>(nodes: u32, count: u8, seed: u64) -> Result<Network<R>, Error> {
     let parameters = Parameters::new(K, ALPHA, ALPHA, BETA)?;
-    let key = HashKey::from_seed([3; 32]);
-    Network::new(K, nodes, colours(count), seed, |colour| Tree::new(parameters, *colour, key))
+    Ok(Network::new(parameters, nodes, colours(count), seed))
 }
 
 /// A tree that is polled for ever: the first colour has 16 votes and the second the rest.

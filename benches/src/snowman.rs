@@ -28,12 +28,15 @@ pub enum Shape {
     Fork,
     /// A chain with 20 children at its top; one vote for each, so that 20 identifiers are looked up.
     Fan,
+    /// Two chains from the last accepted block; all votes for one tip and for the other in turns, so
+    /// that each poll undoes the one before.
+    Flip,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Chain, Self::Siblings, Self::SiblingsSplit, Self::Fork, Self::Fan];
+    pub const ALL: [Self; 6] =
+        [Self::Chain, Self::Siblings, Self::SiblingsSplit, Self::Fork, Self::Fan, Self::Flip];
 
     /// The name in reports.
     #[must_use]
@@ -44,12 +47,13 @@ impl Shape {
             Self::SiblingsSplit => "siblings-16-4",
             Self::Fork => "fork-16-4",
             Self::Fan => "fan-20x1",
+            Self::Flip => "flip",
         }
     }
 }
 
-/// The blocks of a shape, parents first, and the votes of a poll.
-fn layout(shape: Shape, depth: u64) -> (Vec<Block>, Vec<(Id, u32)>) {
+/// The blocks of a shape, parents first, the votes of a poll, and those of the next one.
+fn layout(shape: Shape, depth: u64) -> (Vec<Block>, [Vec<(Id, u32)>; 2]) {
     let mut blocks = Vec::new();
     let mut add = |label, height, parent| {
         let id = id(label, height);
@@ -64,7 +68,7 @@ fn layout(shape: Shape, depth: u64) -> (Vec<Block>, Vec<(Id, u32)>) {
         match shape {
             Shape::Chain | Shape::Fan => {}
             Shape::Siblings | Shape::SiblingsSplit => other = add("side", height, parent),
-            Shape::Fork => other = add("side", height, other),
+            Shape::Fork | Shape::Flip => other = add("side", height, other),
         }
     }
     let votes = match shape {
@@ -78,8 +82,9 @@ fn layout(shape: Shape, depth: u64) -> (Vec<Block>, Vec<(Id, u32)>) {
             blocks.extend(leaves);
             votes
         }
+        Shape::Flip => return (blocks, [vec![(tip, VOTES)], vec![(other, VOTES)]]),
     };
-    (blocks, votes)
+    (blocks, [votes.clone(), votes])
 }
 
 /// Polls that go on for ever at one depth.
@@ -87,7 +92,8 @@ fn layout(shape: Shape, depth: u64) -> (Vec<Block>, Vec<(Id, u32)>) {
 pub struct Steady {
     snowman: Topological,
     votes: Bag,
-    /// The same votes one by one, as answers arrive.
+    next_votes: Bag,
+    /// The votes one by one, as answers arrive.
     answers: Vec<Id>,
     decisions: Decisions,
 }
@@ -102,13 +108,14 @@ impl Steady {
         let parameters = Parameters::new(VOTES, 15, 15, u32::MAX)?;
         let key = HashKey::from_seed([1; 32]);
         let mut snowman = Topological::new(parameters, Id::EMPTY, Height::GENESIS, key);
-        let (blocks, votes) = layout(shape, depth);
+        let (blocks, [votes, next_votes]) = layout(shape, depth);
         for block in blocks {
             snowman.add(block, Timestamp::ZERO)?;
         }
         let answers = votes.iter().flat_map(|(id, n)| std::iter::repeat_n(*id, *n as usize));
         let answers = answers.collect();
-        Ok(Self { snowman, votes: votes.into(), answers, decisions: Decisions::new() })
+        let (votes, next_votes) = (votes.into(), next_votes.into());
+        Ok(Self { snowman, votes, next_votes, answers, decisions: Decisions::new() })
     }
 
     /// Records one poll.
@@ -116,6 +123,7 @@ impl Steady {
         let outcome = self.snowman.record_poll(&self.votes, &mut self.decisions);
         debug_assert!(outcome.is_ok());
         std::hint::black_box(&outcome);
+        std::mem::swap(&mut self.votes, &mut self.next_votes);
     }
 
     /// Counts 20 answers into the bag, then records the poll.
@@ -145,6 +153,7 @@ impl Steady {
 pub struct SteadyFloor {
     walk: Walk,
     votes: Vec<(Id, u32)>,
+    next_votes: Vec<(Id, u32)>,
     answers: Vec<(Id, u32)>,
     climbs: usize,
 }
@@ -153,7 +162,7 @@ impl SteadyFloor {
     /// The same blocks and votes.
     #[must_use]
     pub fn new(shape: Shape, depth: u64) -> Self {
-        let (blocks, votes) = layout(shape, depth);
+        let (blocks, [votes, next_votes]) = layout(shape, depth);
         let mut walk = Walk::new(Id::EMPTY);
         for block in blocks {
             walk.add(block.id, block.parent);
@@ -161,12 +170,13 @@ impl SteadyFloor {
         let answers = votes.iter().flat_map(|(id, n)| std::iter::repeat_n((*id, 1), *n as usize));
         let answers = answers.collect();
         // Both chains of a fork must be climbed: only at the root is known that they meet.
-        Self { walk, votes, answers, climbs: if shape == Shape::Fork { 2 } else { 1 } }
+        Self { walk, votes, next_votes, answers, climbs: if shape == Shape::Fork { 2 } else { 1 } }
     }
 
     /// Looks up each distinct voted block and climbs.
     pub fn poll(&mut self) {
         std::hint::black_box(self.walk.poll(&self.votes, self.climbs));
+        std::mem::swap(&mut self.votes, &mut self.next_votes);
     }
 
     /// Looks up each of 20 answers and climbs once.
@@ -287,7 +297,7 @@ mod tests {
                 let mut steady = Steady::new(shape, depth).unwrap();
                 for _ in 0..50 {
                     steady.poll();
-                    steady.poll_answers();
+                    if shape == Shape::Flip { steady.poll() } else { steady.poll_answers() }
                 }
                 let stats = steady.snowman().stats();
                 assert_eq!(stats.polls, 100);

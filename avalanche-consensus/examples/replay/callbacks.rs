@@ -116,9 +116,9 @@ impl Undecided {
 
     /// Applies a poll's log. `failed` says whether its last call returned an error.
     ///
-    /// Gives the log in the form of traces, and the first rule of order that it breaks. The rules: the
-    /// acceptor is told first, then the block is accepted, then all its siblings are rejected, then
-    /// their descendants, each after its parent; all of one acceptance before the next begins.
+    /// Gives the log in the form of traces, and the first rule of order that it breaks. The rules:
+    /// the acceptor is told first, then the block is accepted, then all its siblings are rejected,
+    /// then their descendants, each after its parent; all of one acceptance before the next begins.
     pub(crate) fn apply(&mut self, log: &[Entry], failed: bool) -> (Value, Option<String>) {
         let mut reading =
             Reading { undecided: self, stage: Stage::Begin, out: Vec::new(), broken: None };
@@ -235,7 +235,7 @@ impl Reading<'_> {
 
     fn end(&mut self, failed: bool) {
         if failed {
-            // The rejects before a failing one depend on iteration order, so traces do not list them.
+            // Which rejects came before a failing one depends on iteration order: not in traces.
             return;
         }
         let complete = !matches!(self.stage, Stage::Notified(_));

@@ -45,8 +45,8 @@ impl Cost {
     }
 }
 
-/// How long this thread was ready to run but waited for a processor, since it began, in nanoseconds.
-/// `None` where the operating system does not say.
+/// Nanoseconds that this thread was ready to run but waited for a processor, since it began. `None`
+/// where the operating system does not say.
 pub(crate) fn waited_ns() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_ascii_whitespace().nth(1)?.parse().ok()

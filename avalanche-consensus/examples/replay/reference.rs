@@ -1,9 +1,9 @@
 //! AvalancheGo's own times for the `bench-snowman` traces.
 //!
 //! Source: `reference-timing.md`, which comes with the conformance traces: avalanchego commit
-//! 1cf1fc3d1711, go1.27.3, linux/amd64, 2 logical CPUs, k = 20, both alphas 15, beta 20, Snowflake. CPU
-//! time of the executing thread, one clock pair around each uninterrupted run of equal operations,
-//! median of 9 runs. That machine was shared: expect 20 per cent more or less.
+//! 1cf1fc3d1711, go1.27.3, linux/amd64, 2 logical CPUs, k = 20, both alphas 15, beta 20, Snowflake.
+//! CPU time of the executing thread, one clock pair around each uninterrupted run of equal
+//! operations, median of 9 runs. That machine was shared: expect 20 per cent more or less.
 
 use serde::Serialize;
 

@@ -26,8 +26,8 @@ pub(crate) struct Counts {
     pub(crate) level2: u64,
     /// Traces that differ.
     pub(crate) mismatches: u64,
-    /// Traces of which nothing was replayed, because their `init` cannot be executed. Each is a fault
-    /// too.
+    /// Traces of which nothing was replayed, because their `init` cannot be executed. Each is a
+    /// fault too.
     pub(crate) skipped: u64,
     /// Reasons for exit code 2.
     pub(crate) faults: u64,

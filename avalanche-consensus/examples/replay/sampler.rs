@@ -81,7 +81,15 @@ impl Replay for Sampler {
     }
 
     fn state(&self) -> Value {
-        json!({ "kind": self.kind.name() })
+        let inside = match &self.kind {
+            Kind::Uniform(uniform) => format!("{uniform:?}"),
+            Kind::Weighted(heap) => format!("{heap:?}"),
+            Kind::WithoutReplacement(sampler) => format!("{sampler:?}"),
+            Kind::Rng | Kind::Overflow => String::new(),
+        };
+        // The next number tells where the generator stands; a copy draws it.
+        let next_u64 = decimal(self.source.clone().next_u64());
+        json!({ "kind": self.kind.name(), "inside": inside, "next_u64": next_u64 })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Measures a `bench-snowman` file the way AvalancheGo was measured on it.
 //!
-//! Blocks, vote bags and the list of operations are built beforehand; there is no JSON and no log in
-//! the timed section. One clock pair surrounds each uninterrupted run of equal operations. Times are
-//! medians of nine runs over the whole trace.
+//! Blocks, vote bags and the list of operations are built beforehand; there is no JSON and no log
+//! in the timed section. One clock pair surrounds each uninterrupted run of equal operations. Times
+//! are medians of nine runs over the whole trace.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -43,7 +43,9 @@ pub(crate) fn files(paths: &[PathBuf], report: &mut Report<'_>) -> io::Result<()
     let about = format!(
         "Median of {RUNS} runs, {}; runs that waited for a processor are repeated, up to \
          {ATTEMPTS_MAX} in all. A clock pair costs {:.0} ns; an empty section measures {} ns, \
-         included once per run of equal operations.\nAvalancheGo: {}.",
+         included once per run of equal operations.\nAvalancheGo: {}. \
+         Adds of the streams and of depth 1, and polls of the pipelined streams, are runs of one: their \
+         times hold the clock pair in full.",
         clock::KIND,
         cost.pair_ns,
         cost.empty_section_ns,

@@ -3,6 +3,7 @@
 use super::Topological;
 use super::acceptor::{Acceptor, AcceptorCall, RecordPollError};
 use super::arena::BlockRef;
+use crate::events;
 use crate::snowball::Rule;
 
 impl<R: Rule> Topological<R> {
@@ -27,7 +28,9 @@ impl<R: Rule> Topological<R> {
         accepted.preferred = false;
         accepted.parent = BlockRef::NONE;
         self.stats.accepted += 1;
-        self.stats.accepted_polls += self.stats.polls - self.arena.issued(child).poll;
+        let polls = self.stats.polls - self.arena.issued(child).poll;
+        self.stats.accepted_polls += polls;
+        events::accepted(&slot.id, height, polls);
         self.arena.unlink(child);
 
         self.walk.clear();
@@ -54,13 +57,17 @@ impl<R: Rule> Topological<R> {
         block: BlockRef,
         acceptor: &mut A,
     ) -> Result<(), RecordPollError<A::Error>> {
-        let slot = self.arena.slot(block);
-        let id = slot.id;
-        acceptor.reject(id, self.arena.height(block)).map_err(|source| {
-            RecordPollError::Acceptor { call: AcceptorCall::Reject, id, source }
+        let (id, height) = (self.arena.slot(block).id, self.arena.height(block));
+        let call = AcceptorCall::Reject;
+        acceptor.reject(id, height).map_err(|source| RecordPollError::Acceptor {
+            call,
+            id,
+            source,
         })?;
         self.stats.rejected += 1;
-        self.stats.rejected_polls += self.stats.polls - self.arena.issued(block).poll;
+        let polls = self.stats.polls - self.arena.issued(block).poll;
+        self.stats.rejected_polls += polls;
+        events::rejected(&id, height, polls);
         self.arena.unlink(block);
         self.walk.push(block);
         Ok(())

@@ -53,7 +53,8 @@ mod decide;
 mod preference;
 mod query;
 mod stats;
-mod streak;
+#[cfg(test)]
+mod tests;
 mod topological;
 
 pub use acceptor::{Acceptor, AcceptorCall, Decision, Decisions, RecordPollError};

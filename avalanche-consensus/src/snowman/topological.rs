@@ -7,7 +7,7 @@ use super::arena::{Arena, BlockRef};
 use super::climb::Climb;
 use super::{Block, PollOutcome, Stats};
 use crate::snowball::{Forest, Parameters, Rule, Snowflake, Thresholds};
-use crate::{Bag, Error, HashKey, Height, Id, Timestamp};
+use crate::{Bag, Error, HashKey, Height, Id, Timestamp, events};
 
 /// Decides one chain of blocks by repeated polls, with AvalancheGo's decisions.
 ///
@@ -95,7 +95,7 @@ impl<R: Rule> Topological<R> {
             return Err(Error::Poisoned);
         }
         let parent = self.parent_of_new(&block)?;
-        self.end_streak(parent);
+        self.settle(parent);
         let added = self.arena.insert(block.id, block.height, parent, now, self.stats.polls);
         let tree = self.arena.slot(parent).tree;
         self.arena.slot_mut(parent).tree = if tree.is_none() {
@@ -154,13 +154,18 @@ impl<R: Rule> Topological<R> {
         if count > k {
             return Err(RecordPollError::Refused(Error::TooManyVotes { votes: count, k }));
         }
-        // Whatever leaves this function early leaves a poisoned instance behind.
+        // Whatever does not come back, a panic of the acceptor included, leaves a poisoned instance.
         self.poisoned = true;
         self.stats.polls += 1;
         let alpha = self.parameters.alpha_preference();
         self.climb.run(&self.arena, self.last_accepted, votes, alpha);
-        let outcome = self.apply(acceptor)?;
-        self.poisoned = false;
-        Ok(outcome)
+        let outcome = self.apply(acceptor);
+        if outcome.is_ok() {
+            self.poisoned = false;
+        } else {
+            let (last_accepted, height) = self.last_accepted();
+            events::poisoned(&last_accepted, height);
+        }
+        outcome
     }
 }

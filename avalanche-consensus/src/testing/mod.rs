@@ -3,8 +3,9 @@
 //! Snow is easy to define and hard to do fast, so the library and the definition are two programs. The
 //! models here are the definition: [`EagerTree`] decides every bit of every choice by an instance of
 //! its own, [`EagerSnowman`] adds votes up over whole subtrees, and both reset at once what the library
-//! resets when it next comes by. A script is a list of operations that can run from any state; a runner
-//! ([`TreeScript::run`], [`SnowmanScript::run`]) performs it on the library and on the model and
+//! resets when it next comes by; [`EagerPolls`] asks every instance that would see the votes of a poll. A
+//! script is a list of operations that can run from any state; a runner ([`TreeScript::run`],
+//! [`SnowmanScript::run`], [`PollsScript::run`]) performs it on the library and on the model and
 //! compares after every operation.
 //!
 //! ```text
@@ -29,9 +30,11 @@ mod ballot;
 mod call_log;
 mod coverage;
 mod difference;
+mod eager_polls;
 mod eager_snowman;
 mod eager_tree;
 mod network;
+mod polls_duel;
 mod script;
 mod snowman_duel;
 pub mod strategies;
@@ -41,9 +44,11 @@ pub use ballot::{Ballot, Candidates, Size, Spread};
 pub use call_log::Call;
 pub use coverage::Coverage;
 pub use difference::Difference;
+pub use eager_polls::EagerPolls;
 pub use eager_snowman::{Acceptance, EagerSnowman, SnowmanPoll};
 pub use eager_tree::{Added, EagerTree, Factory, SplitCase, TreePoll};
 pub use network::Network;
+pub use polls_duel::{POLLS_SITUATIONS, PollsOperation, PollsScript};
 pub use script::{
     IdSpace, Parent, SnowmanOperation, SnowmanScript, TreeOperation, TreeScript, parameters,
 };

@@ -1,136 +1,116 @@
-//! A network of snow instances that ask each other, until all have decided.
+//! A network of prefix trees that ask each other, until all have decided.
 //!
 //! There are no messages: in each step one undecided node, drawn at random, asks `k` others at random
 //! and records what they prefer at that moment. It is the model of AvalancheGo's own tests
 //! (`snow/consensus/snowball/network_test.go`) and shows how many polls a contest takes.
 
-use crate::snowball::Consensus;
-use crate::{Bag, Error};
+use crate::Id;
+use crate::snowball::{Ballot, Forest, Parameters, Root, Rule, Streak, Thresholds};
 
-/// Nodes that decide between colours. Everything random follows from the seed.
+/// Nodes that decide between colours by their bits. Everything random follows from the seed.
+///
+/// Each node decides as a [`Tree`](crate::snowball::Tree) does, by the same code; but all trees stand in
+/// one place and know the colours by number, so that ten thousand of them fit a processor's cache. And
+/// a poll that repeats the one before, with all votes for one colour, is only counted until something
+/// else happens to the node, as in [`Topological`](crate::snowman::Topological).
 ///
 /// ```
-/// use avalanche_consensus::snowball::{Parameters, Snowball, Tree};
+/// use avalanche_consensus::Id;
+/// use avalanche_consensus::snowball::{Parameters, Snowball};
 /// use avalanche_consensus::testing::Network;
-/// use avalanche_consensus::{HashKey, Id};
 ///
-/// let parameters = Parameters::default();
-/// let key = HashKey::from_seed([1; 32]);
 /// let colours = vec![Id::hash(b"red"), Id::hash(b"green"), Id::hash(b"blue")];
-/// let mut network = Network::new(parameters.k(), 200, colours, 7, |colour| {
-///     Tree::<Snowball>::new(parameters, *colour, key)
-/// })?;
+/// let mut network = Network::<Snowball>::new(Parameters::default(), 200, colours, 7);
 /// network.run(100_000);
 /// assert!(network.agreement().is_some());
 /// println!("{} polls for each node", network.polls() / 200);
-/// # Ok::<(), avalanche_consensus::Error>(())
 /// ```
 ///
 /// # Limits
 ///
-/// At most [`Network::COLOURS_MAX`] colours. Memory is that of the instances and 9 bytes a node.
+/// At most [`Network::COLOURS_MAX`] colours. A node takes at most two tree nodes a colour and 32 bytes.
 #[derive(Clone, Debug)]
-pub struct Network<C: Consensus> {
-    nodes: Vec<C>,
-    colours: Vec<C::Choice>,
-    /// The colour that each node prefers, by index: peers are asked far more often than they change.
+pub struct Network<R: Rule> {
+    forest: Forest<R>,
+    /// The tree of each node.
+    roots: Vec<Root>,
+    streaks: Vec<Streak>,
+    colours: Vec<Id>,
+    /// The colour that each node prefers, by number: what its peers see.
     preferences: Vec<u8>,
     undecided: Vec<u32>,
     /// The nodes in random order; each poll shuffles the first `k` places anew.
     order: Vec<u32>,
     k: u32,
+    parameters: Parameters,
+    thresholds: Thresholds,
     random: SplitMix64,
     polls: u64,
-    /// Working memory of a poll.
+    /// Working memory of a poll: votes by colour.
     counts: Vec<u32>,
-    votes: Bag<C::Choice>,
+    ballots: Vec<Ballot>,
 }
 
-impl<C: Consensus> Network<C>
-where
-    C::Choice: Clone,
-{
+impl<R: Rule> Network<R> {
     /// Colours that a network can decide between.
     pub const COLOURS_MAX: usize = 256;
 
-    /// A network of `nodes` instances. Each starts with a random one of `colours`, knows all of them,
-    /// and asks `k` nodes in a poll, or all if there are fewer; itself can be among them. Colours
-    /// beyond [`Network::COLOURS_MAX`] are left out.
+    /// A network of `nodes` nodes. Each starts with a random one of `colours`, knows all of them, and
+    /// asks `k` nodes in a poll, or all if there are fewer; itself can be among them.
     ///
-    /// `start` makes an instance that prefers a colour.
-    ///
-    /// # Errors
-    ///
-    /// What [`Consensus::add`] returns.
-    pub fn new(
-        k: u32,
-        nodes: u32,
-        mut colours: Vec<C::Choice>,
-        seed: u64,
-        mut start: impl FnMut(&C::Choice) -> C,
-    ) -> Result<Self, Error> {
+    /// Equal colours are one, and those beyond [`Network::COLOURS_MAX`] are left out. Without any
+    /// colour there is no node.
+    #[must_use]
+    pub fn new(parameters: Parameters, nodes: u32, mut colours: Vec<Id>, seed: u64) -> Self {
+        colours.sort_unstable();
+        colours.dedup();
         colours.truncate(Self::COLOURS_MAX);
-        let mut network = Self {
-            nodes: Vec::new(),
-            preferences: Vec::new(),
-            undecided: Vec::new(),
+        let nodes = if colours.is_empty() { 0 } else { nodes };
+        let choices = u32::try_from(colours.len()).unwrap_or(0);
+        let mut random = SplitMix64(seed);
+        let (mut forest, mut roots) = (Forest::new(), Vec::new());
+        let mut preferences = Vec::new();
+        for _ in 0..nodes {
+            let first = random.below(choices);
+            let mut node = forest.plant(first);
+            for choice in (0..choices).filter(|choice| *choice != first) {
+                node = forest.add(node, choice, &colours);
+            }
+            roots.push(Root { node, should_reset: false });
+            preferences.push(u8::try_from(first).unwrap_or(0));
+        }
+        Self {
+            forest,
+            streaks: vec![Streak::NONE; roots.len()],
+            roots,
+            preferences,
+            undecided: (0..nodes).collect(),
             order: (0..nodes).collect(),
-            k: k.min(nodes),
-            random: SplitMix64(seed),
+            k: parameters.k().min(nodes),
+            parameters,
+            thresholds: parameters.into(),
+            random,
             polls: 0,
             counts: vec![0; colours.len()],
-            votes: Bag::with_capacity(colours.len()),
+            ballots: Vec::with_capacity(colours.len()),
             colours,
-        };
-        let choices = u32::try_from(network.colours.len()).unwrap_or(0);
-        for node in 0..nodes {
-            let drawn = network.random.below(choices);
-            let Some(first) = network.colours.get(drawn as usize) else {
-                break;
-            };
-            let mut instance = start(first);
-            for colour in network.colours.iter().filter(|colour| *colour != first) {
-                instance.add(colour.clone())?;
-            }
-            if !instance.finalized() {
-                network.undecided.push(node);
-            }
-            network.nodes.push(instance);
-            network.preferences.push(u8::try_from(drawn).unwrap_or(0));
         }
-        Ok(network)
     }
 
     /// Lets one undecided node make a poll. False if there is none.
     pub fn poll(&mut self) -> bool {
         let undecided = u32::try_from(self.undecided.len()).unwrap_or(u32::MAX);
         let place = self.random.below(undecided) as usize;
-        let Some(&asking) = self.undecided.get(place) else {
-            return false;
-        };
+        let Some(&asking) = self.undecided.get(place) else { return false };
         self.ask();
-        let asking = asking as usize;
-        let (Some(node), Some(preference)) =
-            (self.nodes.get_mut(asking), self.preferences.get_mut(asking))
-        else {
-            return false;
-        };
-        node.record_poll(&self.votes);
-        self.polls += 1;
-        let preferred = node.preference();
-        if self.colours.get(usize::from(*preference)) != Some(preferred) {
-            let found = self.colours.iter().position(|colour| colour == preferred);
-            *preference = found.and_then(|index| u8::try_from(index).ok()).unwrap_or(*preference);
-        }
-        if node.finalized() {
+        if self.record(asking as usize) {
             self.undecided.swap_remove(place);
         }
+        self.polls += 1;
         true
     }
 
     /// Polls until all nodes have decided, or `polls_max` polls were made; returns how many were.
-    ///
-    /// A bound is needed: a [`Flat`](crate::snowball::Flat) network of many colours may never decide.
     pub fn run(&mut self, polls_max: u64) -> u64 {
         for done in 0..polls_max {
             if !self.poll() {
@@ -148,25 +128,26 @@ where
 
     /// Number of nodes that have not decided.
     #[must_use]
-    pub fn undecided(&self) -> usize {
+    pub const fn undecided(&self) -> usize {
         self.undecided.len()
     }
 
-    /// The instances, in the order in which they were made.
+    /// The colour that each node prefers.
     #[must_use]
-    pub fn nodes(&self) -> &[C] {
-        &self.nodes
+    pub fn preferences(&self) -> impl ExactSizeIterator<Item = Id> {
+        let colour = |number: &u8| self.colours.get(usize::from(*number)).copied();
+        self.preferences.iter().map(move |number| colour(number).unwrap_or_default())
     }
 
     /// The colour that all nodes decided; `None` as long as one has not, and if they disagree.
     #[must_use]
-    pub fn agreement(&self) -> Option<&C::Choice> {
-        let decided = self.nodes.first()?.preference();
-        let same = self.nodes.iter().all(|node| node.finalized() && node.preference() == decided);
-        same.then_some(decided)
+    pub fn agreement(&self) -> Option<Id> {
+        let first = self.preferences().next()?;
+        let same = self.preferences().all(|preferred| preferred == first);
+        (self.undecided.is_empty() && same).then_some(first)
     }
 
-    /// Asks `k` different nodes what they prefer.
+    /// Asks `k` different nodes what they prefer, and counts.
     fn ask(&mut self) {
         self.counts.fill(0);
         let nodes = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
@@ -174,17 +155,37 @@ where
             let drawn = place + self.random.below(nodes - place);
             self.order.swap(place as usize, drawn as usize);
             let peer = self.order.get(place as usize).map_or(0, |peer| *peer as usize);
-            let preferred = self.preferences.get(peer).map_or(0, |index| usize::from(*index));
+            let preferred = self.preferences.get(peer).map_or(0, |number| usize::from(*number));
             if let Some(count) = self.counts.get_mut(preferred) {
                 *count += 1;
             }
         }
-        self.votes.clear();
-        for (colour, count) in self.colours.iter().zip(&self.counts) {
+    }
+
+    /// Records what was asked on the tree of a node, and returns whether it has decided.
+    fn record(&mut self, node: usize) -> bool {
+        let (Some(root), Some(streak), Some(preference)) =
+            (self.roots.get_mut(node), self.streaks.get_mut(node), self.preferences.get_mut(node))
+        else {
+            return false;
+        };
+        self.ballots.clear();
+        for (choice, count) in (0..).zip(&self.counts) {
             if *count > 0 {
-                self.votes.add_count(colour.clone(), *count);
+                self.ballots.push(Ballot { choice, count: *count });
             }
         }
+        let most = self.ballots.iter().max_by_key(|vote| vote.count);
+        let Some(&Ballot { choice, count }) = most else { return false };
+        if streak.extend(choice, count, &self.parameters) {
+            return false;
+        }
+        self.forest.settle(root.node, streak, &self.colours);
+        let (ballots, k) = (&mut self.ballots, self.k);
+        let polled = self.forest.poll(root, ballots, k, &self.thresholds, &self.colours);
+        *preference = u8::try_from(polled.preference).unwrap_or(*preference);
+        *streak = Streak::begin(choice, count, polled, &self.parameters);
+        polled.finalized
     }
 }
 
@@ -206,47 +207,94 @@ impl SplitMix64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::snowball::{Flat, Parameters, Rule, Snowball, Snowflake, Tree};
-    use crate::{HashKey, Id};
+    use std::collections::BTreeSet;
 
-    fn network<R: Rule>(nodes: u32, colours: u8, seed: u64) -> Network<Tree<R>> {
-        let parameters = Parameters::new(20, 15, 15, 20).unwrap();
-        let colours = (0..colours).map(|colour| Id::hash(&[colour])).collect();
-        let start = |colour: &Id| Tree::new(parameters, *colour, HashKey::from_seed([2; 32]));
-        Network::new(parameters.k(), nodes, colours, seed, start).unwrap()
+    use super::*;
+    use crate::snowball::{Snowball, Snowflake, Tree};
+    use crate::{Bag, HashKey};
+
+    fn colours(count: u8) -> Vec<Id> {
+        (0..count).map(|colour| Id::hash(&[colour])).collect()
     }
 
-    fn decide<R: Rule>(nodes: u32, colours: u8, seed: u64) -> (u64, Id) {
-        let mut network = network::<R>(nodes, colours, seed);
+    fn network<R: Rule>(nodes: u32, count: u8, seed: u64) -> Network<R> {
+        Network::new(Parameters::new(20, 15, 15, 20).unwrap(), nodes, colours(count), seed)
+    }
+
+    fn decide<R: Rule>(nodes: u32, count: u8, seed: u64) -> (u64, Id) {
+        let mut network = network::<R>(nodes, count, seed);
         network.run(u64::from(nodes) * 1_000);
-        assert_eq!(network.undecided(), 0, "{nodes} nodes, {colours} colours, seed {seed}");
-        (network.polls(), *network.agreement().expect("all nodes agree"))
+        assert_eq!(network.undecided(), 0, "{nodes} nodes, {count} colours, seed {seed}");
+        (network.polls(), network.agreement().expect("all nodes agree"))
     }
 
     #[test]
     fn all_nodes_decide_the_same_colour() {
-        let mut decided = std::collections::BTreeSet::new();
+        let mut decided = BTreeSet::new();
         for seed in 0..8 {
-            for colours in [1, 2, 10] {
-                let (polls, colour) = decide::<Snowball>(100, colours, seed);
-                if colours == 2 {
+            for count in [1, 2, 10] {
+                let (polls, colour) = decide::<Snowball>(100, count, seed);
+                if count == 2 {
                     decided.insert(colour);
                 }
                 // No node decides before beta polls.
                 assert!(polls >= 100 * 20);
-                decide::<Snowflake>(100, colours, seed);
+                decide::<Snowflake>(100, count, seed);
             }
         }
         // Among ten the one with the commonest bits wins; between two it is the seed that tips.
         assert_eq!(decided.len(), 2, "one of two colours always won");
     }
 
+    /// Drives trees of their own with the votes of a network, and compares after every poll.
+    fn check_against_trees<R: Rule>(count: u8, seed: u64) -> u64 {
+        let mut network = network::<R>(60, count, seed);
+        let key = HashKey::from_seed([2; 32]);
+        let parameters = Parameters::new(20, 15, 15, 20).unwrap();
+        let tree = |first| {
+            let mut tree = Tree::<R>::new(parameters, first, key);
+            network.colours.iter().for_each(|colour| tree.add(*colour).unwrap());
+            tree
+        };
+        let mut trees: Vec<Tree<R>> = network.preferences().map(tree).collect();
+        let mut changes = 0;
+        while let Some(&asking) = network.undecided.first() {
+            // The first undecided node asks, so that the test knows which one it is.
+            network.ask();
+            let counts = network.counts.iter().copied();
+            let votes: Bag = network.colours.iter().copied().zip(counts).collect();
+            let before: Vec<Id> = network.preferences().collect();
+            let decided = network.record(asking as usize);
+            network.undecided.rotate_left(1);
+            if decided {
+                network.undecided.pop();
+            }
+            let tree = &mut trees[asking as usize];
+            tree.record_poll(&votes);
+            let after: Vec<Id> = network.preferences().collect();
+            assert_eq!((after[asking as usize], decided), (*tree.preference(), tree.finalized()));
+            changes += u64::from(before != after);
+        }
+        assert!(network.agreement().is_some());
+        changes
+    }
+
+    #[test]
+    fn nodes_decide_as_trees_of_their_own_do() {
+        let mut changes = 0;
+        for seed in 0..6 {
+            for count in [1, 2, 3, 10, 40] {
+                changes += check_against_trees::<Snowball>(count, seed);
+                changes += check_against_trees::<Snowflake>(count, seed);
+            }
+        }
+        assert!(changes > 1_000, "only {changes} polls changed a preference");
+    }
+
     #[test]
     fn equal_seeds_give_equal_runs() {
         assert_eq!(decide::<Snowball>(100, 10, 5), decide::<Snowball>(100, 10, 5));
-        let polls: std::collections::BTreeSet<_> =
-            (0..5).map(|seed| decide::<Snowball>(100, 10, seed).0).collect();
+        let polls: BTreeSet<_> = (0..5).map(|seed| decide::<Snowball>(100, 10, seed).0).collect();
         assert_eq!(polls.len(), 5);
     }
 
@@ -260,17 +308,17 @@ mod tests {
     #[test]
     fn fewer_nodes_than_k_are_all_asked() {
         let parameters = Parameters::new(20, 11, 11, 3).unwrap();
-        let start = |colour: &u8| Flat::<Snowball, u8>::new(parameters, *colour);
-        let mut network = Network::new(parameters.k(), 12, vec![7], 1, start).unwrap();
+        let twice = [colours(1), colours(1)].concat();
+        let mut network = Network::<Snowball>::new(parameters, 12, twice, 1);
         assert_eq!(network.run(1_000), 12 * 3);
-        assert_eq!(network.agreement(), Some(&7));
+        assert_eq!(network.agreement(), Some(Id::hash(&[0])));
         assert!(!network.poll());
     }
 
     #[test]
     fn nobody_and_nothing_to_choose_are_no_network() {
-        for (nodes, colours) in [(0, 2), (3, 0)] {
-            let mut network = network::<Snowball>(nodes, colours, 1);
+        for (nodes, count) in [(0, 2), (3, 0)] {
+            let mut network = network::<Snowball>(nodes, count, 1);
             assert_eq!((network.run(10), network.agreement()), (0, None));
         }
     }

@@ -1,6 +1,6 @@
 //! Scripts: what generated cases do, independent of where they come from.
 
-use super::{Ballot, Factory, Size, Spread};
+use super::{Ballot, Factory, PollsOperation, PollsScript, Size, Spread};
 use crate::Id;
 use crate::snowball::Parameters;
 
@@ -177,6 +177,33 @@ impl SnowmanScript {
     }
 }
 
+impl PollsScript {
+    /// Reads a script from bytes of any content and length.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut bytes = Bytes(bytes);
+        let (_, parameters, ids) = bytes.head();
+        let mut operations = Vec::new();
+        while !bytes.0.is_empty() {
+            operations.push(match bytes.u8() % 12 {
+                0..=2 => PollsOperation::Link { child: bytes.u8(), parent: bytes.u8() },
+                3 => PollsOperation::Cut(bytes.u8()),
+                4 | 5 => PollsOperation::Open {
+                    request: bytes.u8(),
+                    sample: u32::from(bytes.u16()) << 16 | u32::from(bytes.u16()),
+                },
+                6 => PollsOperation::Drop { poll: bytes.u8(), validator: bytes.u8() },
+                _ => PollsOperation::Vote {
+                    poll: bytes.u8(),
+                    validator: bytes.u8(),
+                    block: bytes.u8(),
+                },
+            });
+        }
+        Self { parameters, ids, operations }
+    }
+}
+
 /// Bytes to read draws from; zeros once they are used up.
 struct Bytes<'a>(&'a [u8]);
 
@@ -206,7 +233,6 @@ impl Bytes<'_> {
     fn ballot(&mut self) -> Ballot {
         let draw = self.u8();
         let size = match draw % 6 {
-            0 => Size::Full,
             1 => Size::Confidence,
             2 => Size::Preference,
             3 => Size::Short,
@@ -265,5 +291,6 @@ mod tests {
         let bytes: Vec<u8> = (0..=u8::MAX).collect();
         assert!(TreeScript::from_bytes(&bytes).operations.len() > 30);
         assert!(SnowmanScript::from_bytes(&bytes).operations.len() > 30);
+        assert!(PollsScript::from_bytes(&bytes).operations.len() > 30);
     }
 }

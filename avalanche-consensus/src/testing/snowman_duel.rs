@@ -265,7 +265,7 @@ impl<'a, R: Rule> Duel<'a, R> {
             }
         }
         if let Some((call, id, _)) = refused {
-            return self.check_refusal(&poll, (call, id), outcome);
+            return self.check_refusal(&poll, (call, id), &outcome);
         }
         self.count_poll(&poll, &tip);
         self.unspecified |= poll.unspecified;
@@ -294,14 +294,14 @@ impl<'a, R: Rule> Duel<'a, R> {
         &mut self,
         poll: &SnowmanPoll,
         refused: (AcceptorCall, Id),
-        outcome: Result<PollOutcome, RecordPollError<E>>,
+        outcome: &Result<PollOutcome, RecordPollError<E>>,
     ) -> Result<(), Difference> {
         self.coverage.hit(match refused.0 {
             AcceptorCall::Notify => "notify refused",
             AcceptorCall::Accept => "accept refused",
             AcceptorCall::Reject => "reject refused",
         });
-        let named = match &outcome {
+        let named = match outcome {
             Err(RecordPollError::Acceptor { call, id, .. }) => Some((*call, *id)),
             _ => None,
         };

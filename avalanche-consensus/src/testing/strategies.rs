@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::{
-    Ballot, Factory, IdSpace, Parent, Size, SnowmanOperation, SnowmanScript, Spread, TreeOperation,
-    TreeScript, parameters as drawn_parameters,
+    Ballot, Factory, IdSpace, Parent, PollsOperation, PollsScript, Size, SnowmanOperation,
+    SnowmanScript, Spread, TreeOperation, TreeScript, parameters as drawn_parameters,
 };
 use crate::snowball::Parameters;
 
@@ -141,6 +141,25 @@ pub fn snowman_script(operations: usize) -> impl Strategy<Value = SnowmanScript>
 pub fn refused_snowman_script(operations: usize) -> impl Strategy<Value = SnowmanScript> {
     (snowman_script(operations), 0..40_u16)
         .prop_map(|(script, call)| SnowmanScript { refuse: Some(call), ..script })
+}
+
+/// Scripts for polls of up to `operations` operations.
+pub fn polls_script(operations: usize) -> impl Strategy<Value = PollsScript> {
+    let operation = prop_oneof![
+        4 => any::<(u8, u8)>().prop_map(|(child, parent)| PollsOperation::Link { child, parent }),
+        1 => any::<u8>().prop_map(PollsOperation::Cut),
+        3 => any::<(u8, u32)>()
+            .prop_map(|(request, sample)| PollsOperation::Open { request, sample }),
+        16 => any::<(u8, u8, u8)>().prop_map(|(poll, validator, block)| PollsOperation::Vote {
+            poll,
+            validator,
+            block,
+        }),
+        2 => any::<(u8, u8)>()
+            .prop_map(|(poll, validator)| PollsOperation::Drop { poll, validator }),
+    ];
+    (parameters(), id_space(), vec(operation, 1..=operations))
+        .prop_map(|(parameters, ids, operations)| PollsScript { parameters, ids, operations })
 }
 
 /// Steps that make up to about three times `operations` operations, and half as many on average.

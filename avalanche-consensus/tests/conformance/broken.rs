@@ -302,7 +302,7 @@ fn two_wins_over_one() {
     let mut differs = good.clone();
     differs[2] = differs[2].replace(r#""out":"#, r#""out":["x"],"was":"#);
     assert_eq!(run_lines("two-wins.jsonl", &differs).code, 1);
-    // In an event of the same trace that is not executed any more, in another trace, in another file.
+    // In a later event of the same trace, which is not executed; in another trace; in another file.
     let later = [&differs[..], &[good[3].replace(r#""op":""#, r#""op":"un"#)]].concat();
     let other = [&differs[..], &[good[0].replace(r#""v":1"#, r#""v":0"#)]].concat();
     for lines in [later, other] {

@@ -20,11 +20,13 @@ mod add;
 mod forest;
 mod poll;
 mod show;
+mod streak;
 
 use std::fmt;
 
 pub(crate) use forest::{Forest, NodeRef, Root};
-pub(crate) use poll::{Ballot, Polled};
+pub(crate) use poll::Ballot;
+pub(crate) use streak::Streak;
 
 use super::{Consensus, Parameters, Rule, Thresholds};
 use crate::vocabulary::IdMap;
@@ -55,11 +57,12 @@ use crate::{Bag, Error, HashKey, Id};
 ///
 /// # Limits
 ///
-/// At most [`Tree::CHOICES_MAX`] choices; each adds at most two nodes.
+/// At most [`Tree::CHOICES_MAX`] choices unless told otherwise; each adds at most two nodes.
 #[derive(Clone, Debug)]
 pub struct Tree<R: Rule> {
     parameters: Parameters,
     thresholds: Thresholds,
+    choices_max: u32,
     /// Every choice that was ever added, also those that are decided against.
     choices: Vec<Id>,
     index: IdMap<Id, u32>,
@@ -70,8 +73,10 @@ pub struct Tree<R: Rule> {
 }
 
 impl<R: Rule> Tree<R> {
-    /// Choices that one tree can hold.
-    pub const CHOICES_MAX: u32 = 1 << 20;
+    /// Choices that a tree holds unless told otherwise.
+    pub const CHOICES_MAX: u32 = 1 << 16;
+    /// The highest bound that can be set.
+    const CHOICES_LIMIT: u32 = 1 << 30;
 
     /// A tree that prefers its only choice.
     ///
@@ -84,21 +89,36 @@ impl<R: Rule> Tree<R> {
         index.insert(choice, 0);
         let thresholds = parameters.into();
         let choices = vec![choice];
-        Self { parameters, thresholds, choices, index, forest, root, ballots: Vec::new() }
+        Self {
+            parameters,
+            thresholds,
+            choices_max: Self::CHOICES_MAX,
+            choices,
+            index,
+            forest,
+            root,
+            ballots: Vec::new(),
+        }
+    }
+
+    /// Changes how many choices the tree may hold, up to 2^30. Choices that were decided against count.
+    #[must_use]
+    pub fn with_choices_max(self, max: u32) -> Self {
+        Self { choices_max: max.min(Self::CHOICES_LIMIT), ..self }
     }
 
     /// Offers another choice. Nothing happens if it is known, or contradicts decided bits.
     ///
     /// # Errors
     ///
-    /// [`Error::ChoicesFull`] from [`Tree::CHOICES_MAX`] choices on; nothing changes then.
+    /// [`Error::ChoicesFull`] if the tree holds as many choices as it may; nothing changes then.
     pub fn add(&mut self, choice: Id) -> Result<(), Error> {
         let handle = match self.index.get(&choice) {
             Some(handle) => *handle,
             None => {
                 let handle = u32::try_from(self.choices.len()).unwrap_or(u32::MAX);
-                if handle >= Self::CHOICES_MAX {
-                    return Err(Error::ChoicesFull { max: Self::CHOICES_MAX });
+                if handle >= self.choices_max {
+                    return Err(Error::ChoicesFull { max: self.choices_max });
                 }
                 self.choices.push(choice);
                 self.index.insert(choice, handle);
