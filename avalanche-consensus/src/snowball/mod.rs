@@ -59,5 +59,5 @@ pub use parameters::{ParameterRule, Parameters, ParametersConfig};
 pub use rule::{Rule, Snowball, Snowflake};
 pub use thresholds::{TerminationCondition, Thresholds};
 pub use tree::Tree;
-pub(crate) use tree::{Ballot, Forest, Ids, NodeRef, Polled, Root};
+pub(crate) use tree::{Ballot, Forest, Ids, NodeRef, Root, Streak};
 pub use unary::Unary;

@@ -6,7 +6,7 @@ use super::acceptor::{Acceptor, RecordPollError};
 use super::arena::BlockRef;
 use super::climb::Link;
 use super::{PollOutcome, Topological};
-use crate::snowball::{Root, Rule};
+use crate::snowball::{Root, Rule, Streak};
 
 /// What the levels of a poll have shown so far.
 struct Walk {
@@ -72,7 +72,7 @@ impl<R: Rule> Topological<R> {
         acceptor: &mut A,
     ) -> Result<(), RecordPollError<A::Error>> {
         let Link { parent, next, .. } = link;
-        self.end_streak(parent);
+        self.settle(parent);
         let (ballots, count) = self.climb.pop();
         let slot = self.arena.slot_mut(parent);
         let faltered = std::mem::take(&mut slot.should_falter);
@@ -88,7 +88,8 @@ impl<R: Rule> Topological<R> {
         if accepted {
             self.accept_preferred_child(parent, preferred, acceptor)?;
         } else {
-            self.begin_streak(link, polled);
+            let streak = Streak::begin(link.child.choice(), link.count, polled, &self.parameters);
+            self.arena.slot_mut(parent).streak = streak;
         }
         walk.step(preferred, next);
         self.spread_falter(parent, next, faltered);
@@ -96,6 +97,29 @@ impl<R: Rule> Topological<R> {
             self.forest.fell(root.node);
         }
         Ok(())
+    }
+
+    /// Counts the poll on the next level if it only repeats the one before, and returns whether it does.
+    fn extend_streak(&mut self, link: Link) -> bool {
+        let slot = self.arena.slot_mut(link.parent);
+        if slot.should_falter
+            || !slot.streak.extend(link.child.choice(), link.count, &self.parameters)
+        {
+            return false;
+        }
+        if link.next != link.child {
+            // Its siblings are marked already.
+            self.arena.slot_mut(link.child).should_falter = true;
+        }
+        true
+    }
+
+    /// Tells the tree of a block of the polls that were only counted.
+    pub(super) fn settle(&mut self, block: BlockRef) {
+        let slot = self.arena.slot(block);
+        let (tree, mut streak) = (slot.tree, slot.streak);
+        self.forest.settle(tree, &mut streak, &self.arena);
+        self.arena.slot_mut(block).streak = streak;
     }
 
     /// Marks the surviving children whose trees did not take part, or had to start again.

@@ -3,8 +3,7 @@
 //! Blocks live side by side and name each other by index; identifiers are looked up only at the edge.
 //! A slot is 64 bytes, one cache line, and is used again after its block was decided.
 
-use super::streak::Streak;
-use crate::snowball::{Ids, NodeRef};
+use crate::snowball::{Ids, NodeRef, Streak};
 use crate::vocabulary::IdMap;
 use crate::{HashKey, Height, Id, Timestamp};
 

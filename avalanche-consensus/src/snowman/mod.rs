@@ -53,7 +53,6 @@ mod decide;
 mod preference;
 mod query;
 mod stats;
-mod streak;
 #[cfg(test)]
 mod tests;
 mod topological;

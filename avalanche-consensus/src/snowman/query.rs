@@ -114,7 +114,7 @@ impl<R: Rule> Topological<R> {
     #[must_use]
     pub fn inspect(&self) -> Vec<BlockInspection> {
         let mut settled = self.clone();
-        self.arena.iter().for_each(|block| settled.end_streak(block));
+        self.arena.iter().for_each(|block| settled.settle(block));
         let inspect = |block| {
             let slot = settled.arena.slot(block);
             let tree = (!slot.tree.is_none()).then(|| settled.forest.show(slot.tree).to_string());

@@ -337,7 +337,7 @@ fn health_follows_the_parameters() {
     let key = HashKey::from_seed([0; 32]);
     let parameters = config.try_into().unwrap();
     let mut snowman: Topological = Topological::new(parameters, id(GENESIS), Height::GENESIS, key);
-    let mut add = |snowman: &mut Topological, name, seconds: u64| {
+    let add = |snowman: &mut Topological, name, seconds: u64| {
         let block = Block { id: id(name), parent: id(GENESIS), height: Height::new(1) };
         snowman.add(block, Timestamp::from_millis(seconds * 1_000)).unwrap();
     };

@@ -95,7 +95,7 @@ impl<R: Rule> Topological<R> {
             return Err(Error::Poisoned);
         }
         let parent = self.parent_of_new(&block)?;
-        self.end_streak(parent);
+        self.settle(parent);
         let added = self.arena.insert(block.id, block.height, parent, now, self.stats.polls);
         let tree = self.arena.slot(parent).tree;
         self.arena.slot_mut(parent).tree = if tree.is_none() {

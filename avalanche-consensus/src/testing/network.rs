@@ -5,7 +5,7 @@
 //! (`snow/consensus/snowball/network_test.go`) and shows how many polls a contest takes.
 
 use crate::Id;
-use crate::snowball::{Ballot, Forest, Ids, Parameters, Root, Rule, Thresholds};
+use crate::snowball::{Ballot, Forest, Parameters, Root, Rule, Streak, Thresholds};
 
 /// Nodes that decide between colours by their bits. Everything random follows from the seed.
 ///
@@ -49,20 +49,6 @@ pub struct Network<R: Rule> {
     /// Working memory of a poll: votes by colour.
     counts: Vec<u32>,
     ballots: Vec<Ballot>,
-}
-
-/// Equal polls that the tree of a node has not been told of.
-#[derive(Clone, Copy, Debug)]
-struct Streak {
-    /// The colour that had all votes.
-    choice: u32,
-    polls: u32,
-    /// Polls that can still be counted here: none of them decides. Zero if there is no streak.
-    left: u32,
-}
-
-impl Streak {
-    const NONE: Self = Self { choice: 0, polls: 0, left: 0 };
 }
 
 impl<R: Rule> Network<R> {
@@ -189,30 +175,16 @@ impl<R: Rule> Network<R> {
                 self.ballots.push(Ballot { choice, count: *count });
             }
         }
-        let only = match self.ballots.as_slice() {
-            [only] if only.count >= self.parameters.alpha_confidence() => Some(only.choice),
-            _ => None,
-        };
-        if streak.left > 0 && only == Some(streak.choice) {
-            streak.left -= 1;
-            streak.polls += 1;
+        let most = self.ballots.iter().max_by_key(|vote| vote.count);
+        let Some(&Ballot { choice, count }) = most else { return false };
+        if streak.extend(choice, count, &self.parameters) {
             return false;
         }
-        let ended = std::mem::replace(streak, Streak::NONE);
-        if ended.polls > 0 {
-            self.forest.repeat(root.node, ended.polls, self.colours.id(ended.choice));
-        }
+        self.forest.settle(root.node, streak, &self.colours);
         let (ballots, k) = (&mut self.ballots, self.k);
         let polled = self.forest.poll(root, ballots, k, &self.thresholds, &self.colours);
         *preference = u8::try_from(polled.preference).unwrap_or(*preference);
-        if let Some(choice) = only
-            && polled.successful
-            && !polled.finalized
-            && polled.preference == choice
-        {
-            let left = self.parameters.beta().saturating_sub(polled.confidence).saturating_sub(1);
-            *streak = Streak { choice, polls: 0, left };
-        }
+        *streak = Streak::begin(choice, count, polled, &self.parameters);
         polled.finalized
     }
 }

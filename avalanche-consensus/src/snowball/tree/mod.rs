@@ -20,11 +20,13 @@ mod add;
 mod forest;
 mod poll;
 mod show;
+mod streak;
 
 use std::fmt;
 
 pub(crate) use forest::{Forest, NodeRef, Root};
-pub(crate) use poll::{Ballot, Polled};
+pub(crate) use poll::Ballot;
+pub(crate) use streak::Streak;
 
 use super::{Consensus, Parameters, Rule, Thresholds};
 use crate::vocabulary::IdMap;

@@ -88,7 +88,7 @@ impl<R: Rule> Forest<R> {
 
     /// Records `polls` more polls like the latest one: all votes for `voted`, which is preferred, at least
     /// `alpha_confidence` of them, and none of the polls decides anything.
-    pub(crate) fn repeat(&mut self, root: NodeRef, polls: u32, voted: &Id) {
+    pub(super) fn repeat(&mut self, root: NodeRef, polls: u32, voted: &Id) {
         let mut at = root;
         while !at.is_none() {
             at = match self.node_mut(at) {
