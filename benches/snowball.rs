@@ -4,7 +4,7 @@
 use avalanche_benches::floor::network::Flat;
 use avalanche_benches::snowball::{COLOURS, K, SIZES, SteadyTree, network};
 use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 
 mod common;
 
@@ -26,6 +26,8 @@ fn networks(criterion: &mut Criterion) {
         for nodes in SIZES {
             let name = format!("snowball::network/colours={colours}/nodes={nodes}");
             let mut group = criterion.benchmark_group(name);
+            // An iteration is a whole network, so few are enough.
+            group.sampling_mode(SamplingMode::Flat).sample_size(10);
             let polls = whole::<Snowball>(&mut group, "snowball", nodes, colours);
             whole::<Snowflake>(&mut group, "snowflake", nodes, colours);
             group.throughput(Throughput::Elements(polls));

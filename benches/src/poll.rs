@@ -118,7 +118,7 @@ impl PollingFloor {
         for validator in self.validators.iter().take(votes as usize) {
             self.votes.vote(self.request, validator, self.tip);
         }
-        self.votes.close(self.request);
+        self.votes.close(self.request, self.tip);
     }
 }
 

@@ -24,8 +24,8 @@ use crate::{Error, Height, Id, NodeId};
 /// # Limits
 ///
 /// [`HistoryLimits`] bounds subnets, heights and recorded changes. Going back to a height is O(n + c log
-/// c) for n validators and c changes since that height; the present set is borrowed and costs nothing.
-/// Applying m changes costs what [`ValidatorSet::apply`] does.
+/// (n + c)) for n validators and c changes since that height; the present set is borrowed and costs
+/// nothing. Applying m changes costs what [`ValidatorSet::apply`] does.
 ///
 /// ```
 /// use avalanche_consensus::validators::{Validator, ValidatorChange, ValidatorHistory};

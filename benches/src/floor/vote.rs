@@ -1,4 +1,4 @@
-//! The floor of a poll's votes: find the poll, find the validator, find the block, climb once.
+//! The floor of a poll's votes: for each find the poll, the validator and the block; climb once a poll.
 
 use std::collections::HashMap;
 
@@ -44,11 +44,12 @@ impl Votes {
         if let Some((_, answered)) = asked.get_mut(at) {
             *answered = true;
         }
-        self.blocks.poll(&[(id, 1)], 1);
+        self.blocks.poll(&[(id, 1)], 0);
     }
 
-    /// Closes a poll.
-    pub fn close(&mut self, request: u32) {
+    /// Closes a poll whose votes were for `id`.
+    pub fn close(&mut self, request: u32, id: Id) {
+        self.blocks.poll(&[(id, 1)], 1);
         self.spare.extend(self.open.remove(&request));
     }
 }

@@ -31,8 +31,19 @@ pub(super) enum Message {
 pub(super) enum Output {
     /// Carry a message to the node with this index.
     Send { to: usize, message: Message },
-    /// Tell the node when the time for the answers to a poll is over.
+    /// Tell the node when the time for the answers to the queries of a poll is over.
     Deadline { request: u32 },
+}
+
+/// How often a validator is asked in one poll before it counts as silent.
+const ATTEMPTS: u32 = 3;
+
+/// The validators that have not answered in a poll.
+#[derive(Debug)]
+struct Missing {
+    validators: Bag<NodeId>,
+    /// Queries that each of them was sent.
+    attempts: u32,
 }
 
 /// The figures of a node at one moment.
@@ -73,8 +84,8 @@ pub(super) struct Node {
     snowman: Topological,
     polls: Polls,
     sampler: SeededSampler,
-    /// Whom each poll asked, until its deadline.
-    asked: BTreeMap<u32, Bag<NodeId>>,
+    /// Who has not answered in each poll, until its last deadline.
+    missing: BTreeMap<u32, Missing>,
     next_request: u32,
     built: u64,
     /// The greatest height that anybody builds.
@@ -108,7 +119,7 @@ impl Node {
             polls: Polls::new(&parameters, key),
             sampler: SeededSampler::new(&validators.weights, seed).map_err(Error::of(index))?,
             validators,
-            asked: BTreeMap::new(),
+            missing: BTreeMap::new(),
             next_request: 0,
             built: 0,
             heights,
@@ -198,10 +209,19 @@ impl Node {
         self.repoll()
     }
 
-    /// The time for the answers to a poll is over: nobody will answer any more.
+    /// The time for the answers to a poll is over: asks those that are missing once more, or gives up.
     pub(super) fn deadline(&mut self, request: u32) -> Result<(), Error> {
-        let asked = self.asked.remove(&request).unwrap_or_default();
-        for (validator, _) in asked.iter() {
+        let Some(mut missing) = self.missing.remove(&request) else { return Ok(()) };
+        if !self.polls.contains(request) {
+            return Ok(());
+        }
+        if missing.attempts < ATTEMPTS {
+            missing.attempts += 1;
+            self.query(request, &missing.validators);
+            self.missing.insert(request, missing);
+            return Ok(());
+        }
+        for (validator, _) in missing.validators.iter() {
             for votes in self.polls.drop_validator(request, validator, &self.snowman) {
                 record(&mut self.snowman, votes, &mut self.decisions, self.index)?;
             }
@@ -234,6 +254,9 @@ impl Node {
     /// Counts an answer as a vote for the first of its blocks that is in consensus here.
     fn answer(&mut self, request: u32, from: usize, ids: [Id; 3]) -> Result<(), Error> {
         let Some(validator) = self.validators.ids.get(from) else { return Ok(()) };
+        if let Some(missing) = self.missing.get_mut(&request) {
+            missing.validators.remove(validator);
+        }
         let (last_accepted, _) = self.snowman.last_accepted();
         let known = |id: &Id| *id == last_accepted || self.snowman.processing(id);
         let results = match ids.into_iter().find(known) {
@@ -316,18 +339,23 @@ impl Node {
             let request = self.next_request;
             self.next_request = request.wrapping_add(1);
             self.polls.add(request, &asked).map_err(&refused)?;
-            let preferred = self.blocks.get(&self.snowman.preference()).copied();
-            let height = self.snowman.last_accepted().1.next().unwrap_or(Height::MAX);
-            for (to, id) in self.validators.ids.iter().enumerate() {
-                if asked.count(id) > 0 {
-                    let message = Message::Query { request, preferred, height };
-                    self.outputs.push(Output::Send { to, message });
-                }
-            }
-            self.asked.insert(request, asked);
-            self.outputs.push(Output::Deadline { request });
+            self.query(request, &asked);
+            self.missing.insert(request, Missing { validators: asked, attempts: 1 });
         }
         Ok(())
+    }
+
+    /// Sends the query of a poll to `validators`, and asks to be told when their time is over.
+    fn query(&mut self, request: u32, validators: &Bag<NodeId>) {
+        let preferred = self.blocks.get(&self.snowman.preference()).copied();
+        let height = self.snowman.last_accepted().1.next().unwrap_or(Height::MAX);
+        for (to, id) in self.validators.ids.iter().enumerate() {
+            if validators.count(id) > 0 {
+                let message = Message::Query { request, preferred, height };
+                self.outputs.push(Output::Send { to, message });
+            }
+        }
+        self.outputs.push(Output::Deadline { request });
     }
 }
 

@@ -15,8 +15,8 @@ use super::node::{Message, Node, NodeStatus, Output, Validators};
 const DELAY_MIN: Duration = Duration::from_millis(10);
 /// What chance adds to it at most.
 const DELAY_SPREAD: Duration = Duration::from_millis(40);
-/// Time for the answers to a poll.
-const POLL_TIMEOUT: Duration = Duration::from_millis(250);
+/// Time for the answers to a query: a round trip at most. A node asks again what was not answered.
+const QUERY_TIMEOUT: Duration = Duration::from_millis(110);
 /// Every node proposes once a slot, at a time in its first part that chance decides. What was proposed
 /// earlier in the slot has reached only some, so most heights have rivals.
 const SLOT: Duration = Duration::from_millis(150);
@@ -289,7 +289,7 @@ impl Simulation {
         for output in outputs {
             match output {
                 Output::Deadline { request } => {
-                    self.schedule(index, POLL_TIMEOUT, Event::Deadline { request });
+                    self.schedule(index, QUERY_TIMEOUT, Event::Deadline { request });
                 }
                 Output::Send { to, message } => self.send(index, to, message),
             }
@@ -329,5 +329,19 @@ impl Simulation {
     fn draw(&mut self, least: Duration, spread: Duration) -> Duration {
         let spread = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX);
         least + Duration::from_micros(self.random.inclusive(spread))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A correct core cannot show this, so the test pretends that another node was first.
+    #[test]
+    fn a_node_that_accepts_another_block_is_noticed() {
+        let mut simulation = Simulation::new(Config::default()).unwrap();
+        simulation.chain.push(Id::hash(b"accepted by somebody else"));
+        while simulation.advance(Duration::from_secs(1)).unwrap() {}
+        assert_eq!(simulation.verdict(), Verdict::Diverged);
     }
 }

@@ -58,11 +58,13 @@ fn every_size_of_network_decides() {
 }
 
 #[test]
-fn lost_blocks_are_fetched() {
-    let config = Config { loss_percent: 8, ..config(5, 4) };
-    let outcome = run(config).1;
-    assert_eq!(outcome.verdict, Verdict::Agree);
-    assert!(outcome.lost > 200, "{outcome:?}");
+fn lost_messages_are_repeated_and_lost_blocks_fetched() {
+    for seed in 0..4 {
+        let config = Config { loss_percent: 12, ..config(7, seed) };
+        let outcome = run(config).1;
+        assert_eq!(outcome.verdict, Verdict::Agree, "seed {seed}");
+        assert!(outcome.lost > 500, "{outcome:?}");
+    }
 }
 
 #[test]
