@@ -7,3 +7,8 @@ pub mod devnet;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// The Rust blocks of the core's README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../avalanche-consensus/README.md")]
+pub struct CoreReadme;

@@ -55,7 +55,7 @@ const TABLE: &[Row] = &[
         internal: &[],
         always: &["blake3", "libm", "sha2"],
         by_feature: &["bincode", "proptest", "serde", "tracing"],
-        development: &["flate2", "proptest", "ruzstd", "serde", "serde_json"],
+        development: &["bincode", "flate2", "proptest", "ruzstd", "serde", "serde_json"],
     },
     // Another workspace, so that its compiler flags touch nothing else.
     Row {

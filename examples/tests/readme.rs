@@ -9,16 +9,12 @@
 mod support;
 mod tracked;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
 use support::{Result, root};
 use tracked::tracked;
-
-/// Documents whose commands are run.
-const DOCUMENTS: &[&str] =
-    &["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "avalanche-consensus/README.md"];
 
 /// Commands that do not run as they stand: command, what runs instead, why.
 const BOUNDED: &[(&str, &str, &str)] = &[
@@ -103,10 +99,10 @@ fn links(text: &str) -> Vec<&str> {
     targets.filter(|target| !target.is_empty() && !target.contains("://")).collect()
 }
 
-/// Documents of [`DOCUMENTS`] that exist. Only the core's page may come later than this test.
-fn documents() -> Result<Vec<(&'static str, String)>> {
-    let read = |path: &&'static str| Ok((*path, std::fs::read_to_string(root().join(path))?));
-    DOCUMENTS.iter().map(read).collect()
+/// All documents of the repository, by path.
+fn documents() -> Result<BTreeMap<String, String>> {
+    let paths = tracked()?.into_iter().filter(|path| path.ends_with(".md"));
+    paths.map(|path| Ok((path.clone(), std::fs::read_to_string(root().join(path))?))).collect()
 }
 
 #[test]
@@ -135,13 +131,12 @@ fn every_rust_block_is_compiled() -> Result {
     for path in tracked.iter().filter(|path| path.ends_with(".rs")) {
         sources.push(std::fs::read_to_string(root().join(path))?);
     }
-    for path in tracked.iter().filter(|path| path.ends_with(".md")) {
-        let text = std::fs::read_to_string(root().join(path))?;
+    for (path, text) in documents()? {
         if blocks(&text, "rust").is_empty() {
             continue;
         }
         // A document is a doctest of the library that includes it, by a path that goes up.
-        let name = path.strip_prefix("avalanche-consensus/").unwrap_or(path);
+        let name = path.strip_prefix("avalanche-consensus/").unwrap_or(&path);
         let included = format!("include_str!(\"../{name}\")");
         let from_examples = format!("include_str!(\"../../{path}\")");
         let compiled = |text: &String| text.contains(&included) || text.contains(&from_examples);
@@ -153,9 +148,8 @@ fn every_rust_block_is_compiled() -> Result {
 #[test]
 fn every_link_to_a_file_leads_to_one() -> Result {
     let mut seen = 0;
-    for path in tracked()?.iter().filter(|path| path.ends_with(".md")) {
-        let text = std::fs::read_to_string(root().join(path))?;
-        let folder = root().join(path);
+    for (path, text) in documents()? {
+        let folder = root().join(&path);
         let folder = folder.parent().unwrap_or(Path::new("."));
         for link in links(&text) {
             seen += 1;
