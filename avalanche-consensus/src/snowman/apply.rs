@@ -42,7 +42,9 @@ impl<R: Rule> Topological<R> {
             return Ok(PollOutcome::Failed);
         }
         let mut walk = Walk { tip: self.last_accepted, on_preferred: true, successful: false };
-        while let Some(link) = self.climb.link() {
+        loop {
+            self.extend_chain(&mut walk);
+            let Some(link) = self.climb.link() else { break };
             if self.extend_streak(link) {
                 self.climb.advance();
                 walk.successful = true;
@@ -97,6 +99,28 @@ impl<R: Rule> Topological<R> {
             self.forest.fell(root.node);
         }
         Ok(())
+    }
+
+    /// Counts the poll on the levels of the chain that only repeat the one before, up to the first that
+    /// does not, and without the last: nearly all levels of nearly all polls of a long chain.
+    fn extend_chain(&mut self, walk: &mut Walk) {
+        let (mut parent, children, count) = self.climb.chain();
+        let mut taken = 0;
+        for child in children.iter().skip(1).rev() {
+            let slot = self.arena.slot_mut(parent);
+            if slot.should_falter || !slot.streak.extend(child.choice(), count, &self.parameters) {
+                break;
+            }
+            taken += 1;
+            parent = *child;
+        }
+        if taken > 0 {
+            walk.successful = true;
+            if walk.on_preferred {
+                walk.tip = parent;
+            }
+            self.climb.take(taken, parent);
+        }
     }
 
     /// Counts the poll on the next level if it only repeats the one before, and returns whether it does.

@@ -170,6 +170,18 @@ impl Climb {
         (ballots, level.count)
     }
 
+    /// The next levels that have one child with votes: the block of the first, their children, the first
+    /// last, and the votes of each.
+    pub(super) fn chain(&self) -> (BlockRef, &[BlockRef], u32) {
+        (self.base, &self.chain, self.count)
+    }
+
+    /// Takes so many levels of [`Climb::chain`]; `base` is the last child that is taken.
+    pub(super) fn take(&mut self, levels: usize, base: BlockRef) {
+        self.chain.truncate(self.chain.len().saturating_sub(levels));
+        self.base = base;
+    }
+
     /// Takes the level that [`Climb::link`] showed, without its ballots.
     pub(super) fn advance(&mut self) {
         match self.chain.pop() {
