@@ -99,7 +99,8 @@ impl<R: Rule> Topological<R> {
         Ok(())
     }
 
-    /// Counts the poll on the next level if it only repeats the one before, and returns whether it does.
+    /// Counts the poll on the next level if it only repeats the one before, and returns whether it
+    /// does.
     fn extend_streak(&mut self, link: Link) -> bool {
         let slot = self.arena.slot_mut(link.parent);
         if slot.should_falter

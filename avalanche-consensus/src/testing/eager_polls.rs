@@ -140,7 +140,8 @@ impl Open {
             }
         }
         let mut counts: Vec<u32> = totals.values().copied().collect();
-        // A set of siblings shares its first `bits` bits and not the next: one instance decides those.
+        // A set of siblings shares its first `bits` bits and not the next: one instance decides
+        // those.
         for siblings in children.values() {
             let mut sets: BTreeSet<BTreeSet<Id>> = BTreeSet::new();
             for bits in 1..Id::BITS {
