@@ -1,7 +1,7 @@
 # Every task of the repository by name. Each target is one line: the work is in cargo or in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help devnet test setup verify fmt-check shell lint docs unit wasm fuzz-smoke fix slow bench
+.PHONY: help devnet test setup verify fmt-check shell lint docs unit wasm fuzz-smoke mutants fix slow bench
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ test: setup verify ## Install what the tests need, then run everything that CI r
 setup: ## Install missing system packages (Debian and Ubuntu; elsewhere say what is missing).
 	scripts/setup
 
-verify: fmt-check shell lint docs unit wasm fuzz-smoke ## All checks. Writes nothing but build output.
+verify: fmt-check shell lint docs unit wasm fuzz-smoke mutants ## All checks. Writes nothing but build output.
 
 fmt-check: ## Formatting.
 	cargo fmt --all --check
@@ -36,6 +36,9 @@ wasm: ## Build the core for wasm32, prove that it imports nothing, compare its d
 
 fuzz-smoke: ## Each fuzz target for a fixed number of runs.
 	scripts/fuzz smoke
+
+mutants: ## Every seeded bug still fits the source; `make slow` runs them.
+	scripts/mutate.py --check
 
 fix: ## Format, and apply what clippy can repair. Writes to the tree.
 	cargo fmt --all

@@ -12,7 +12,7 @@ use runner::run_cases;
 #[test]
 fn polls_finish_as_the_eager_model() {
     let coverage = RefCell::new(Coverage::new(POLLS_SITUATIONS));
-    run_cases(1_000, file!(), &strategies::polls_script(200), |script| {
+    run_cases(3_000, file!(), &strategies::polls_script(200), |script| {
         script.run(HashKey::from_seed([1; 32]), &mut coverage.borrow_mut())
     });
     let coverage = coverage.into_inner();

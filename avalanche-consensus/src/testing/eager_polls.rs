@@ -140,16 +140,17 @@ impl Open {
             }
         }
         let mut counts: Vec<u32> = totals.values().copied().collect();
-        // A set of siblings shares its first `bits` bits and not the next: one instance decides
+        // Two siblings part at some bit. All that share the bits before it have an instance for
         // those.
         for siblings in children.values() {
             let mut sets: BTreeSet<BTreeSet<Id>> = BTreeSet::new();
-            for bits in 1..Id::BITS {
-                for first in siblings {
-                    let alike = |id: &&Id| id.equal_subset(0..bits, first);
-                    let set: BTreeSet<Id> = siblings.iter().filter(alike).copied().collect();
-                    if set.len() > 1 {
-                        sets.insert(set);
+            for one in siblings {
+                for other in siblings {
+                    if let Some(bits) =
+                        one.first_difference(0..Id::BITS, other).filter(|bit| *bit > 0)
+                    {
+                        let alike = |id: &&Id| id.equal_subset(0..bits, one);
+                        sets.insert(siblings.iter().filter(alike).copied().collect());
                     }
                 }
             }

@@ -112,16 +112,14 @@ impl Duel {
         operation: PollsOperation,
         coverage: &mut Coverage,
     ) -> Result<(), Difference> {
-        let before = self.model.would_finish(&self.parents);
         match operation {
-            PollsOperation::Link { child, parent } => {
-                let (child, parent) = (self.block(child), self.block(parent));
-                if !self.descends(parent, child) {
-                    self.parents.insert(child, parent);
-                }
-            }
-            PollsOperation::Cut(block) => {
-                self.parents.remove(&self.block(block));
+            PollsOperation::Link { .. } | PollsOperation::Cut(_) => {
+                let before = self.model.would_finish(&self.parents);
+                self.change_tree(operation);
+                let after = self.model.would_finish(&self.parents);
+                let reopened =
+                    before.iter().zip(&after).any(|(before, after)| before.1 && !after.1);
+                coverage.hit_if("finished poll reopened by a change of the tree", reopened);
             }
             PollsOperation::Open { request, sample } => {
                 let validators = self.sample(sample);
@@ -138,10 +136,22 @@ impl Duel {
                 return self.respond(poll, validator, None, coverage);
             }
         }
-        let after = self.model.would_finish(&self.parents);
-        let reopened = before.iter().zip(&after).any(|(before, after)| before.1 && !after.1);
-        coverage.hit_if("finished poll reopened by a change of the tree", reopened);
         Ok(())
+    }
+
+    fn change_tree(&mut self, operation: PollsOperation) {
+        match operation {
+            PollsOperation::Link { child, parent } => {
+                let (child, parent) = (self.block(child), self.block(parent));
+                if !self.descends(parent, child) {
+                    self.parents.insert(child, parent);
+                }
+            }
+            PollsOperation::Cut(block) => {
+                self.parents.remove(&self.block(block));
+            }
+            _ => {}
+        }
     }
 
     fn respond(
