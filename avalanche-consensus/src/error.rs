@@ -18,8 +18,8 @@ pub enum Error {
         /// The parameters that were given.
         config: ParametersConfig,
     },
-    /// Termination conditions are out of order. Give at least one; `alpha_confidence` must rise from
-    /// one to the next, `beta` must not, and each `beta` must be at least 1.
+    /// Termination conditions are out of order. Give at least one; `alpha_confidence` must rise
+    /// from one to the next, `beta` must not, and each `beta` must be at least 1.
     TerminationConditions,
     /// A tree cannot hold more choices. Decide before offering more.
     ChoicesFull {
@@ -31,16 +31,17 @@ pub enum Error {
         /// The block that was offered.
         block: Id,
     },
-    /// The block's parent is neither processing nor the last accepted block. Fetch the parent, add it,
-    /// then add this block again; if the parent was rejected or is below the last accepted block, drop
-    /// this block.
+    /// The block's parent is neither processing nor the last accepted block. Fetch the parent, add
+    /// it, then add this block again; if the parent was rejected or is below the last accepted
+    /// block, drop this block.
     UnknownParent {
         /// The block that was offered.
         block: Id,
         /// The parent it names.
         parent: Id,
     },
-    /// The block's height is not its parent's plus one. Drop the block: it cannot have been verified.
+    /// The block's height is not its parent's plus one. Drop the block: it cannot have been
+    /// verified.
     WrongHeight {
         /// The block that was offered.
         block: Id,
@@ -62,8 +63,8 @@ pub enum Error {
         /// The sample size, which is the most that is allowed.
         k: u32,
     },
-    /// No more polls can be open at once. Wait until some have their answers, or construct the set with
-    /// a higher bound.
+    /// No more polls can be open at once. Wait until some have their answers, or construct the set
+    /// with a higher bound.
     PollsFull {
         /// The bound.
         max: u32,
@@ -87,8 +88,8 @@ pub enum Error {
         /// Units that were asked for.
         wanted: u64,
     },
-    /// A validator cannot join with a weight of zero, and a change of weight by zero changes nothing.
-    /// Give at least one unit, or leave the change out.
+    /// A validator cannot join with a weight of zero, and a change of weight by zero changes
+    /// nothing. Give at least one unit, or leave the change out.
     ZeroWeight {
         /// The node of the change.
         node: NodeId,
@@ -133,8 +134,8 @@ pub enum Error {
         /// The subnet that was asked for.
         subnet: Id,
     },
-    /// The validators at this height are not known: it has not come, it is before the subnet began, or
-    /// it was given up for newer ones.
+    /// The validators at this height are not known: it has not come, it is before the subnet began,
+    /// or it was given up for newer ones.
     UnknownHeight {
         /// The subnet that was asked for.
         subnet: Id,

@@ -115,8 +115,8 @@ impl<R: Rule, const N: usize> BinaryState<R, N> {
         self.confidence.apply(thresholds, count);
     }
 
-    /// Records `polls` more polls for `choice`, which is preferred, that reach every threshold and decide
-    /// nothing.
+    /// Records `polls` more polls for `choice`, which is preferred, that reach every threshold and
+    /// decide nothing.
     pub(crate) fn repeat(&mut self, polls: u32, choice: Bit) {
         self.strength.record(choice, polls);
         self.confidence.repeat(polls);

@@ -1,5 +1,5 @@
-//! Blocks and polls, one picture for each rule. The names of AvalancheGo's tests of the same rules are in
-//! the comments.
+//! Blocks and polls, one picture for each rule. The names of AvalancheGo's tests of the same rules
+//! are in the comments.
 
 use std::time::Duration;
 
@@ -74,7 +74,8 @@ fn the_preferred_branch_grows_at_its_tip_only() {
     assert_eq!(snowman.parent(&id(4)), Some(id(3)));
 }
 
-/// `AddOnUnknownParentTest`, `ErrorOnAddDecidedBlockTest`, and what AvalancheGo leaves to its caller.
+/// `AddOnUnknownParentTest`, `ErrorOnAddDecidedBlockTest`, and what AvalancheGo leaves to its
+/// caller.
 #[test]
 fn a_refused_block_changes_nothing() {
     let mut snowman = snowman(1, 1, 1).with_processing_max(2);
@@ -136,7 +137,8 @@ fn descendants_of_a_rejected_block_are_rejected_after_it() {
     assert_eq!(preferred(&snowman), [5, 7]);
 }
 
-/// `RecordPollSplitVoteNoChangeTest`: shared bits make a split poll successful until they are decided.
+/// `RecordPollSplitVoteNoChangeTest`: shared bits make a split poll successful until they are
+/// decided.
 #[test]
 fn a_split_poll_decides_what_the_sides_share() {
     let mut snowman = snowman(2, 2, 1);
@@ -184,8 +186,8 @@ fn votes_at_different_depths_add_up() {
     assert_eq!(poll(&mut snowman, &[(4, 3)]), (Successful, "+4".to_owned()));
 }
 
-/// `RecordPollDivergedVotingWithNoConflictingBitTest`: a block against decided bits stays processing and
-/// is never preferred, although its own children are polled.
+/// `RecordPollDivergedVotingWithNoConflictingBitTest`: a block against decided bits stays
+/// processing and is never preferred, although its own children are polled.
 #[test]
 fn a_block_added_against_decided_bits_is_a_dead_branch() {
     let mut snowman = snowman(1, 1, 2);

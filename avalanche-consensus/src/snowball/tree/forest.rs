@@ -1,5 +1,5 @@
-//! The nodes of trees, kept together: a chain has one tree for each block with children, and polls walk
-//! all of them, so nodes live side by side and are used again without asking the allocator.
+//! The nodes of trees, kept together: a chain has one tree for each block with children, and polls
+//! walk all of them, so nodes live side by side and are used again without asking the allocator.
 
 use super::super::binary::BinaryState;
 use super::super::bit::Pair;
