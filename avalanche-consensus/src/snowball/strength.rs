@@ -9,8 +9,8 @@ use super::rule::{BinaryCounter, NnaryCounter, UnaryCounter};
 
 /// Successful polls of the only value.
 ///
-/// Four bytes are enough here and below: an instance that is still undecided after 2^32 successful polls
-/// has been asked for years. They keep a node of a tree within one cache line.
+/// Four bytes are enough here and below: an instance that is still undecided after 2^32 successful
+/// polls has been asked for months. They keep a node of a tree within one cache line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UnaryStrength(pub(super) u32);
 

@@ -173,8 +173,8 @@ impl Climb {
         (ballots, level.count)
     }
 
-    /// The next levels that have one child with votes: the block of the first, their children, the first
-    /// last, and the votes of each.
+    /// The next levels that have one child with votes: the block of the first, their children, the
+    /// first last, and the votes of each.
     pub(super) fn chain(&self) -> (BlockRef, &[BlockRef], u32) {
         (self.base, &self.chain, self.count)
     }
