@@ -74,11 +74,12 @@ impl<R: Rule> Network<R> {
         let mut preferences = Vec::new();
         for _ in 0..nodes {
             let first = random.below(choices);
-            let mut node = forest.plant(first);
+            let mut tree = Forest::new();
+            let mut node = tree.plant(first);
             for choice in (0..choices).filter(|choice| *choice != first) {
-                node = forest.add(node, choice, &colours);
+                node = tree.add(node, choice, &colours);
             }
-            roots.push(Root { node, should_reset: false });
+            roots.push(Root { node: forest.graft(&tree, node), should_reset: false });
             preferences.push(u8::try_from(first).unwrap_or(0));
         }
         Self {
