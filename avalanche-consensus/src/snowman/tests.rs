@@ -254,6 +254,39 @@ fn a_run_of_equal_polls_shows_at_once() {
     assert_eq!(genesis.tree.unwrap().matches("Confidence = [5]").count(), 4);
 }
 
+/// The tree of a dead branch can be decided without being accepted. It counts no more, so no run of
+/// equal polls may begin on it.
+#[test]
+fn a_decided_tree_has_no_run() {
+    let mut snowman = snowman(1, 1, 3);
+    add(&mut snowman, &[(0b10, GENESIS, 1), (0b00, GENESIS, 1)]);
+    // Bit 0 is decided for 0, bit 1 is left open; then a block with 1 in bit 0 comes.
+    for name in [0b10, 0b00, 0b10] {
+        assert_eq!(poll(&mut snowman, &[(name, 1)]), (Successful, String::new()));
+    }
+    add(&mut snowman, &[(0b01, GENESIS, 1), (50, 0b01, 2)]);
+    let mut twin = *id(50).as_bytes();
+    twin[31] = 1 << 7;
+    let twin = Block { id: Id::new(twin), parent: id(0b01), height: Height::new(2) };
+    snowman.add(twin, Timestamp::ZERO).unwrap();
+    let dead = |snowman: &Topological| {
+        let block = snowman.inspect().into_iter().find(|block| block.id == id(0b01)).unwrap();
+        block.tree.unwrap()
+    };
+    let decided = |confidence| {
+        format!("SF(Confidence = [{confidence}], Finalized = true, SL(Preference = 0)) Bit = 255")
+    };
+    for _ in 0..3 {
+        let _ = poll(&mut snowman, &[(50, 1)]);
+    }
+    assert_eq!(dead(&snowman), decided(3));
+    let _ = poll(&mut snowman, &[]);
+    for _ in 0..3 {
+        let _ = poll(&mut snowman, &[(50, 1)]);
+        assert_eq!(dead(&snowman), decided(0));
+    }
+}
+
 #[test]
 fn more_votes_than_samples_are_refused() {
     let mut snowman = snowman(2, 2, 1);
