@@ -158,6 +158,7 @@ impl Intervals {
     }
 
     /// The intervals, ascending.
+    #[must_use = "iterators are lazy"]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Interval> + DoubleEndedIterator {
         self.lows.iter().map(|(high, low)| Interval { low: *low, high: *high })
     }

@@ -90,6 +90,7 @@ pub fn process(
 /// of the blocks stored there (AvalancheGo's `getMissingBlockIDs` in `storage.go`).
 ///
 /// Those are the lower ends of all intervals that do not reach down to the last accepted block.
+#[must_use = "iterators are lazy"]
 pub fn missing_parents(
     intervals: &Intervals,
     last_accepted: Height,
