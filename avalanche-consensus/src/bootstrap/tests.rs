@@ -137,7 +137,8 @@ fn a_minority_is_the_union_of_the_answers() {
 
 #[test]
 fn a_majority_is_more_than_half_of_all_weight() {
-    let table: [(&[u64], &[&[u8]], &[u8]); 7] = [
+    type Answers<'a> = &'a [&'a [u8]];
+    let table: [(&[u64], Answers<'_>, &[u8]); 7] = [
         (&[1, 1, 1], &[&[7], &[], &[5, 7]], &[7]),
         // Half is not enough; silence weighs on the total.
         (&[2, 2], &[&[7], &[]], &[]),

@@ -53,7 +53,8 @@ fn a_block_wants_its_parent_unless_that_is_executed_or_stored() {
 /// AvalancheGo's `TestGetMissingBlockIDs`.
 #[test]
 fn parents_are_missing_below_every_interval_but_the_one_that_begins_above_the_last_accepted() {
-    let table: [(Vec<(u64, u64)>, u64, Vec<u64>); 8] = [
+    type Ends = Vec<(u64, u64)>;
+    let table: [(Ends, u64, Vec<u64>); 8] = [
         (vec![], 0, vec![]),
         (vec![(1, 1)], 0, vec![]),
         (vec![(1, 3)], 0, vec![]),
