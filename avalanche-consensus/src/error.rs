@@ -118,6 +118,31 @@ pub enum Error {
         /// The bound.
         max: usize,
     },
+    /// A node is not to be asked: it is not one of the poll, or was asked before. Ask nodes that have
+    /// not been asked.
+    UnexpectedPeer {
+        /// The node that was to be asked.
+        node: NodeId,
+    },
+    /// No more requests can be without an answer. Ask as many nodes as the poll wants.
+    RequestsFull {
+        /// The bound.
+        max: u32,
+    },
+    /// An interval ends before it begins, or does not lie above the one before with a gap between them.
+    /// What was written down is damaged: start from no heights.
+    InvalidInterval {
+        /// The lowest height of the interval.
+        low: Height,
+        /// Its highest height.
+        high: Height,
+    },
+    /// No more intervals of heights can be apart. Fill gaps before adding more, or construct the set
+    /// with a higher bound.
+    IntervalsFull {
+        /// The bound.
+        max: usize,
+    },
     /// No more connected nodes are tracked. Disconnect some, or construct the tracker with a higher
     /// bound.
     ConnectionsFull {
@@ -233,6 +258,19 @@ impl fmt::Display for Error {
             }
             Self::ValidatorsFull { max } => {
                 write!(f, "{max} validators are in the set, which is the bound; remove some first")
+            }
+            Self::UnexpectedPeer { node } => {
+                write!(f, "{node} is not to be asked; ask nodes that were not asked before")
+            }
+            Self::RequestsFull { max } => {
+                write!(f, "more than {max} requests without an answer; ask as many as are wanted")
+            }
+            Self::InvalidInterval { low, high } => write!(
+                f,
+                "interval {low} to {high} is reversed or touches the one before; start from none"
+            ),
+            Self::IntervalsFull { max } => {
+                write!(f, "{max} intervals are apart, which is the bound; fill gaps first")
             }
             Self::ConnectionsFull { max } => {
                 write!(

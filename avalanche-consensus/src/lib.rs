@@ -25,6 +25,7 @@
 //! | agree on one value of your own type | [`snowball::Flat`], or [`snowball::Tree`] for many rivals |
 //! | agree on a chain of blocks | [`snowman::Topological`] |
 //! | know when a poll has heard enough | [`poll::Polls`] |
+//! | find what a network accepted, and what of it is missing | [`bootstrap`] |
 //! | pick validators by stake, reproducibly | [`sampler::SeededSampler`], [`validators::ValidatorHistory`] |
 //! | test your own program against models | the feature `testing` |
 //!
@@ -51,7 +52,8 @@
 //! BFT Consensus through Metastability" (arXiv:1906.08936); Buchwald, Buttolph, Lewis-Pye, O'Grady,
 //! Sekniqi, "Frosty" (arXiv:2404.14250) for the two-threshold rule. The rules are those of
 //! AvalancheGo, in `snow/consensus/snowball`, `snow/consensus/snowman`,
-//! `snow/consensus/snowman/poll`, `utils/sampler` and `snow/validators`; decisions are compared
+//! `snow/consensus/snowman/poll`, `snow/consensus/snowman/bootstrapper`,
+//! `snow/engine/snowman/bootstrap`, `utils/sampler` and `snow/validators`; decisions are compared
 //! with recorded traces of it by the example `replay`.
 //!
 //! # Features
@@ -76,6 +78,7 @@
 //! Alpha: names and formats change without a migration path until 1.0.
 #![forbid(unsafe_code)]
 
+pub mod bootstrap;
 mod error;
 mod events;
 pub mod poll;

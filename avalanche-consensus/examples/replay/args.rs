@@ -10,8 +10,8 @@ Usage: replay [--json] FILE...
        replay --time [--json] FILE...
 
 FILE is a trace file, plain or compressed with zstd or gzip. Families: snowball, snowman, snowmanerr,
-bench-snowman, poll, sampler. Levels 1 (decisions) and 2 (layout) are both compared, and no trace is
-left out. The last line on standard output is a JSON summary.
+bench-snowman, poll, boot, sampler, interval. Levels 1 (decisions) and 2 (layout) are both compared,
+and no trace is left out. The last line on standard output is a JSON summary.
 
   --time   measure a bench-snowman file as AvalancheGo was measured, instead of comparing it
   --json   write JSON lines instead of text

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::check::Check;
 use super::json::{Fault, Object};
-use super::{poll, sampler, snowball, snowman};
+use super::{boot, interval, poll, sampler, snowball, snowman};
 
 /// One trace being replayed.
 pub(crate) trait Replay {
@@ -54,7 +54,9 @@ pub(crate) fn start(init: &Event<'_>, check: &mut Check) -> Result<Box<dyn Repla
         "sb" => versioned(init).and_then(|()| snowball::start(init, check)),
         "sm" => versioned(init).and_then(|()| snowman::start(init, check)),
         "poll" => versioned(init).and_then(|()| poll::start(init, check)),
+        "boot" => versioned(init).and_then(|()| boot::start(init, check)),
         "sampler" => versioned(init).and_then(|()| sampler::start(init, check)),
+        "interval" => versioned(init).and_then(|()| interval::start(init, check)),
         unknown => Err(unknown_family(unknown)),
     }
 }
@@ -65,6 +67,8 @@ pub(crate) fn known(event: &Event<'_>) -> Result<(), Fault> {
         "sb" => &["init", "add", "poll", "fail", "clone", "extend"],
         "sm" => &["init", "add", "poll", "q", "inject"],
         "poll" => &["init", "tree", "new", "vote", "drop"],
+        "boot" => &["init", "peers", "opinion"],
+        "interval" => &["init", "add", "remove", "contains", "reload"],
         "sampler" => &["init", "u64", "inclusive", "next", "reset", "sample", "at"],
         unknown => return Err(unknown_family(unknown)),
     };
@@ -76,14 +80,12 @@ pub(crate) fn known(event: &Event<'_>) -> Result<(), Fault> {
 
 fn unknown_family(family: &str) -> Fault {
     let note = match family {
-        "boot" | "interval" | "dag" => {
-            "is known, but cannot be replayed by avalanche-consensus yet"
-        }
+        "dag" => "is known, but cannot be replayed by avalanche-consensus yet",
         _ => "is not known",
     };
     Fault::new(format!(
         "unknown trace kind: family `{family}` {note}; supported are `sb` (snowball), `sm` \
-         (snowman, snowmanerr, bench-snowman), `poll` and `sampler`"
+         (snowman, snowmanerr, bench-snowman), `poll`, `boot`, `sampler` and `interval`"
     ))
 }
 

@@ -153,6 +153,13 @@ impl<'a> Object<'a> {
             .collect()
     }
 
+    /// A list of ids.
+    pub(crate) fn ids(&self, name: &str) -> Result<Vec<Id>, Fault> {
+        let list = self.name(name);
+        let elements = self.list(name)?.iter().enumerate();
+        elements.map(|(at, element)| id(element, format_args!("{list}[{at}]"))).collect()
+    }
+
     /// A list of 64-bit numbers.
     pub(crate) fn u64s(&self, name: &str) -> Result<Vec<u64>, Fault> {
         let list = self.name(name);

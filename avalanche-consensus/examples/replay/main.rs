@@ -9,11 +9,13 @@
 //! traces come from.
 
 mod args;
+mod boot;
 mod callbacks;
 mod check;
 mod clock;
 mod compare;
 mod family;
+mod interval;
 mod json;
 mod poll;
 pub(crate) mod reader;
