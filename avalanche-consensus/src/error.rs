@@ -118,8 +118,8 @@ pub enum Error {
         /// The bound.
         max: usize,
     },
-    /// A node is not to be asked: it is not one of the poll, or was asked before. Ask nodes that have
-    /// not been asked.
+    /// A node is not to be asked: it is not one of the poll, or was asked before. Ask nodes that
+    /// have not been asked.
     UnexpectedPeer {
         /// The node that was to be asked.
         node: NodeId,
@@ -129,16 +129,16 @@ pub enum Error {
         /// The bound.
         max: u32,
     },
-    /// An interval ends before it begins, or does not lie above the one before with a gap between them.
-    /// What was written down is damaged: start from no heights.
+    /// An interval ends before it begins, or does not lie above the one before with a gap between
+    /// them. What was written down is damaged: start from no heights.
     InvalidInterval {
         /// The lowest height of the interval.
         low: Height,
         /// Its highest height.
         high: Height,
     },
-    /// No more intervals of heights can be apart. Fill gaps before adding more, or construct the set
-    /// with a higher bound.
+    /// No more intervals of heights can be apart. Fill gaps before adding more, or construct the
+    /// set with a higher bound.
     IntervalsFull {
         /// The bound.
         max: usize,

@@ -15,7 +15,8 @@ use super::json::{Fault, Object, hex, node, u64};
 
 struct Boot {
     poll: Box<dyn FrontierPoll>,
-    /// Draws whom this implementation would ask; the trace goes on with whom the recorded one asked.
+    /// Draws whom this implementation would ask; the trace goes on with whom the recorded one
+    /// asked.
     source: Mt19937x64,
     /// A sum of weights did not fit in 64 bits; the trace ends there.
     overflow: bool,
@@ -63,7 +64,8 @@ impl Boot {
         self.poll.result().into_iter().flatten().map(|id| hex(*id)).collect()
     }
 
-    /// Whom to ask is free, how many is not: checks the own choice, then goes on with the recorded one.
+    /// Whom to ask is free, how many is not: checks the own choice, then goes on with the recorded
+    /// one.
     fn peers(&mut self, out: Object<'_>, check: &mut Check) -> Result<(), Fault> {
         let requests = self.poll.requests();
         let wanted = requests.wanted();

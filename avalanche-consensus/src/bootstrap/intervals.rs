@@ -13,12 +13,12 @@ pub struct Interval {
     pub high: Height,
 }
 
-/// A set of heights, kept as its closed intervals: disjoint, and never two that touch (AvalancheGo's
-/// `snow/engine/snowman/bootstrap/interval/tree.go`).
+/// A set of heights, kept as its closed intervals: disjoint, and never two that touch
+/// (AvalancheGo's `snow/engine/snowman/bootstrap/interval/tree.go`).
 ///
 /// Blocks that were downloaded lie in few runs, however many they are. Every change and question is
-/// O(log n) in the intervals. To keep a set, write down its [`iter`](Self::iter); to have it back, give
-/// that to [`from_intervals`](Self::from_intervals).
+/// O(log n) in the intervals. To keep a set, write down its [`iter`](Self::iter); to have it back,
+/// give that to [`from_intervals`](Self::from_intervals).
 ///
 /// ```
 /// use avalanche_consensus::Height;
@@ -42,8 +42,8 @@ pub struct Intervals {
 }
 
 impl Intervals {
-    /// Intervals that a set has at most, unless set otherwise. A download has about one for each block
-    /// that is being fetched.
+    /// Intervals that a set has at most, unless set otherwise. A download has about one for each
+    /// block that is being fetched.
     pub const INTERVALS_MAX: usize = 1 << 16;
 
     /// The empty set.
@@ -63,8 +63,8 @@ impl Intervals {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidInterval`] if an interval ends before it begins, or does not lie above the one
-    /// before with a height between them; [`Error::IntervalsFull`] if there are more than
+    /// [`Error::InvalidInterval`] if an interval ends before it begins, or does not lie above the
+    /// one before with a height between them; [`Error::IntervalsFull`] if there are more than
     /// [`Intervals::INTERVALS_MAX`].
     pub fn from_intervals(intervals: impl IntoIterator<Item = Interval>) -> Result<Self, Error> {
         let mut set = Self::new();
@@ -86,7 +86,8 @@ impl Intervals {
     ///
     /// # Errors
     ///
-    /// [`Error::IntervalsFull`] if it touches no interval and there can be no more. Nothing changes then.
+    /// [`Error::IntervalsFull`] if it touches no interval and there can be no more. Nothing changes
+    /// then.
     pub fn add(&mut self, height: Height) -> Result<bool, Error> {
         let above = self.at_or_above(height);
         if above.is_some_and(|above| above.low <= height) {
@@ -114,8 +115,8 @@ impl Intervals {
     ///
     /// # Errors
     ///
-    /// [`Error::IntervalsFull`] if it lies inside an interval and there can be no more. Nothing changes
-    /// then. Removing from below upwards, as blocks are executed, never splits one.
+    /// [`Error::IntervalsFull`] if it lies inside an interval and there can be no more. Nothing
+    /// changes then. Removing from below upwards, as blocks are executed, never splits one.
     pub fn remove(&mut self, height: Height) -> Result<bool, Error> {
         let Some(Interval { low, high }) = self.at_or_above(height).filter(|at| at.low <= height)
         else {

@@ -10,9 +10,9 @@ use crate::{Error, Id, NodeId};
 /// Finds the blocks that nodes with more than half of the weight name (AvalancheGo's
 /// `snow/consensus/snowman/bootstrapper/majority.go`).
 ///
-/// It asks all validators which of the blocks of a [`Minority`](super::Minority) they have accepted. A
-/// block is in the result if the nodes that name it weigh at least `total / 2 + 1`; silence weighs on the
-/// total all the same. Bounds are on the [module page](super).
+/// It asks all validators which of the blocks of a [`Minority`](super::Minority) they have
+/// accepted. A block is in the result if the nodes that name it weigh at least `total / 2 + 1`;
+/// silence weighs on the total all the same. Bounds are on the [module page](super).
 #[derive(Clone, Debug)]
 pub struct Majority {
     requests: Requests,
@@ -25,14 +25,14 @@ pub struct Majority {
 impl Majority {
     /// A poll of these validators. Of nobody, it is final at once, with an empty result.
     ///
-    /// Weights of zero are allowed: such a node is asked and decides nothing. Weights are added up when
-    /// they matter, as in AvalancheGo: [`record_opinion`](FrontierPoll::record_opinion) finds out that
-    /// they do not fit in 64 bits, at the last answer if not earlier.
+    /// Weights of zero are allowed: such a node is asked and decides nothing. Weights are added up
+    /// when they matter, as in AvalancheGo: [`record_opinion`](FrontierPoll::record_opinion) finds
+    /// out that they do not fit in 64 bits, at the last answer if not earlier.
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateValidator`] if a node comes twice, [`Error::ValidatorsFull`] if there are more
-    /// than a [`ValidatorSet`](crate::validators::ValidatorSet) has.
+    /// [`Error::DuplicateValidator`] if a node comes twice, [`Error::ValidatorsFull`] if there are
+    /// more than a [`ValidatorSet`](crate::validators::ValidatorSet) has.
     pub fn new(validators: impl IntoIterator<Item = Validator>) -> Result<Self, Error> {
         let mut weights = BTreeMap::new();
         for Validator { node_id: node, weight } in validators {
@@ -51,7 +51,8 @@ impl Majority {
         self
     }
 
-    /// Sets how many blocks one answer counts for. An honest node names at most those it was asked about.
+    /// Sets how many blocks one answer counts for. An honest node names at most those it was asked
+    /// about.
     #[must_use]
     pub const fn with_ids_max(mut self, max: usize) -> Self {
         self.requests.set_ids_max(max);

@@ -9,9 +9,9 @@ use crate::{Error, Id, NodeId};
 /// Collects every block that any node names (AvalancheGo's
 /// `snow/consensus/snowman/bootstrapper/minority.go`).
 ///
-/// It asks the nodes of a [`sample`](super::sample) for the block that they accepted last. One honest
-/// node among them is enough to learn of a useful block; what the others make up is found out by
-/// [`Majority`](super::Majority). Bounds are on the [module page](super).
+/// It asks the nodes of a [`sample`](super::sample) for the block that they accepted last. One
+/// honest node among them is enough to learn of a useful block; what the others make up is found
+/// out by [`Majority`](super::Majority). Bounds are on the [module page](super).
 #[derive(Clone, Debug)]
 pub struct Minority {
     requests: Requests,

@@ -29,8 +29,8 @@ impl Added {
 /// Adds the height of a block that arrived (AvalancheGo's `snow/engine/snowman/bootstrap/interval`,
 /// `Add` of `blocks.go`).
 ///
-/// Blocks are known by their height here: below an accepted block the chain is a line, and a block gets
-/// here only because the block above names it.
+/// Blocks are known by their height here: below an accepted block the chain is a line, and a block
+/// gets here only because the block above names it.
 ///
 /// # Errors
 ///
@@ -49,13 +49,14 @@ pub fn add_block(
     Ok(Added::Yes { wants_parent })
 }
 
-/// Takes in a block that was asked for with the ancestors that came along, newest first (AvalancheGo's
-/// `process` in `snow/engine/snowman/bootstrap/storage.go`).
+/// Takes in a block that was asked for with the ancestors that came along, newest first
+/// (AvalancheGo's `process` in `snow/engine/snowman/bootstrap/storage.go`).
 ///
-/// Blocks to be stored are pushed to `store`, parent after child. Each block that is looked at is no
-/// longer `missing`. If the walk ends at a parent that did not come, that one is now missing and its
-/// name is the result: fetch it. So `missing` never grows by more than one a call, and not at all if the
-/// block was in it. Every step adds a height, so ancestors that name each other in a circle end the walk.
+/// Blocks to be stored are pushed to `store`, parent after child. Each block that is looked at is
+/// no longer `missing`. If the walk ends at a parent that did not come, that one is now missing and
+/// its name is the result: fetch it. So `missing` never grows by more than one a call, and not at
+/// all if the block was in it. Every step adds a height, so ancestors that name each other in a
+/// circle end the walk.
 ///
 /// # Errors
 ///
@@ -86,8 +87,8 @@ pub fn process(
     }
 }
 
-/// The heights whose blocks have a parent that is missing, ascending: after a restart, fetch the parents
-/// of the blocks stored there (AvalancheGo's `getMissingBlockIDs` in `storage.go`).
+/// The heights whose blocks have a parent that is missing, ascending: after a restart, fetch the
+/// parents of the blocks stored there (AvalancheGo's `getMissingBlockIDs` in `storage.go`).
 ///
 /// Those are the lower ends of all intervals that do not reach down to the last accepted block.
 #[must_use = "iterators are lazy"]

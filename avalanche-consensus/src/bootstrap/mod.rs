@@ -1,9 +1,10 @@
 //! Catch up with a chain: find out what the network accepted, then fetch it from the top down.
 //!
-//! A node that starts late asks a few validators for the block that they accepted last ([`Minority`]),
-//! and then all of them which of those blocks they have accepted too ([`Majority`]). What a majority of
-//! the stake vouches for is safe to download. Blocks are fetched with their ancestors, newest first, and
-//! kept by height ([`Intervals`]) until nothing is missing; then they are executed upwards.
+//! A node that starts late asks a few validators for the block that they accepted last
+//! ([`Minority`]), and then all of them which of those blocks they have accepted too
+//! ([`Majority`]). What a majority of the stake vouches for is safe to download. Blocks are fetched
+//! with their ancestors, newest first, and kept by height ([`Intervals`]) until nothing is missing;
+//! then they are executed upwards.
 //!
 //! ```text
 //!  sample(validators) --> Minority --> every answer --> Majority --> what most of the stake accepted
@@ -14,8 +15,9 @@
 //!                                 begins above the last accepted block
 //! ```
 //!
-//! These are the parts that decide. Sending, timeouts, parsing and storing are the caller's: it asks
-//! whom a poll lets it ask, reports answers and silence, and keeps the blocks that [`process`] says.
+//! These are the parts that decide. Sending, timeouts, parsing and storing are the caller's: it
+//! asks whom a poll lets it ask, reports answers and silence, and keeps the blocks that [`process`]
+//! says.
 //!
 //! The rules are those of AvalancheGo, `snow/consensus/snowman/bootstrapper` and
 //! `snow/engine/snowman/bootstrap` (`interval`, `storage.go`).

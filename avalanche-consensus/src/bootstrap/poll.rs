@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::Requests;
 use crate::{Error, Id, NodeId};
 
-/// A question to several nodes, each of which is asked once; final when all have answered or failed to.
+/// A question to several nodes, each of which is asked once; final when all have answered or failed
+/// to.
 ///
 /// Call [`ask`](Self::ask) with nodes that [`Requests::choose`] drew, or with others of
 /// [`Requests::unasked`], and send to them; report every answer with
-/// [`record_opinion`](Self::record_opinion), and silence as an empty answer. Each answer makes room for
-/// further requests. Do so until [`result`](Self::result) is there.
+/// [`record_opinion`](Self::record_opinion), and silence as an empty answer. Each answer makes room
+/// for further requests. Do so until [`result`](Self::result) is there.
 pub trait FrontierPoll {
     /// Who is still to be asked, and who has not answered.
     fn requests(&self) -> &Requests;
@@ -20,7 +21,8 @@ pub trait FrontierPoll {
     /// # Errors
     ///
     /// [`Error::UnexpectedPeer`] if a node is not one of the poll or was asked before,
-    /// [`Error::RequestsFull`] if there are more than [`Requests::wanted`]. Nothing changes on either.
+    /// [`Error::RequestsFull`] if there are more than [`Requests::wanted`]. Nothing changes on
+    /// either.
     fn ask(&mut self, nodes: &[NodeId]) -> Result<(), Error>;
 
     /// Counts the answer of a node. An empty one says that it knows nothing or will not answer.
@@ -30,8 +32,8 @@ pub trait FrontierPoll {
     /// # Errors
     ///
     /// [`Error::WeightOverflow`] if weights are added that do not fit in 64 bits, which only
-    /// [`Majority`](super::Majority) does. The weights are the caller's, not the peer's; nothing changes,
-    /// and the poll is of no further use.
+    /// [`Majority`](super::Majority) does. The weights are the caller's, not the peer's; nothing
+    /// changes, and the poll is of no further use.
     fn record_opinion(&mut self, node: &NodeId, ids: &[Id]) -> Result<Opinion, Error>;
 
     /// The blocks that the poll arrived at, in order; `None` until all nodes were heard.

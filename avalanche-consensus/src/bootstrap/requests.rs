@@ -24,8 +24,8 @@ impl Requests {
     /// Requests without an answer at one time, unless set otherwise: 50, as in AvalancheGo
     /// (`snow/engine/snowman/bootstrap/bootstrapper.go`).
     pub const OUTSTANDING_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
-    /// Blocks that one answer counts for, unless set otherwise. An honest answer names at most one block
-    /// for each node that was sampled.
+    /// Blocks that one answer counts for, unless set otherwise. An honest answer names at most one
+    /// block for each node that was sampled.
     pub const IDS_MAX: usize = 128;
 
     pub(super) fn new(nodes: BTreeSet<NodeId>) -> Result<Self, Error> {
@@ -49,16 +49,16 @@ impl Requests {
         self.ids_max = max;
     }
 
-    /// How many nodes can be asked now: as many as are left, and as the bound on outstanding requests
-    /// has room for.
+    /// How many nodes can be asked now: as many as are left, and as the bound on outstanding
+    /// requests has room for.
     #[must_use]
     pub fn wanted(&self) -> usize {
         let max = usize::try_from(self.outstanding_max.get()).unwrap_or(usize::MAX);
         max.saturating_sub(self.outstanding.len()).min(self.unasked.len())
     }
 
-    /// Draws as many nodes as are [`wanted`](Self::wanted), uniformly. Changes nothing: pass them to
-    /// [`FrontierPoll::ask`](super::FrontierPoll::ask).
+    /// Draws as many nodes as are [`wanted`](Self::wanted), uniformly. Changes nothing: pass them
+    /// to [`FrontierPoll::ask`](super::FrontierPoll::ask).
     ///
     /// AvalancheGo takes whichever its map hands out first. O(n) in the nodes that are left.
     pub fn choose<S: Source + ?Sized>(&self, source: &mut S) -> Vec<NodeId> {
