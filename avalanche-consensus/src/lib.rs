@@ -26,6 +26,8 @@
 //! | agree on a chain of blocks | [`snowman::Topological`] |
 //! | know when a poll has heard enough | [`poll::Polls`] |
 //! | pick validators by stake, reproducibly | [`sampler::SeededSampler`], [`validators::ValidatorHistory`] |
+//! | give up on slow peers, bench dead ones, pick fast ones | [`network`] |
+//! | hold blocks back until their ancestors come | [`engine`]: parts only, the engine is not written yet |
 //! | test your own program against models | the feature `testing` |
 //!
 //! Reading order for the code: `snowball/unary.rs`, `snowball/tree`, `snowman/topological.rs`, `poll`.
@@ -48,8 +50,9 @@
 //! Sources: Team Rocket, Yin, Sekniqi, van Renesse, Sirer, "Scalable and Probabilistic Leaderless BFT
 //! Consensus through Metastability" (arXiv:1906.08936); Buchwald, Buttolph, Lewis-Pye, O'Grady, Sekniqi,
 //! "Frosty" (arXiv:2404.14250) for the two-threshold rule. The rules are those of AvalancheGo, in
-//! `snow/consensus/snowball`, `snow/consensus/snowman`, `snow/consensus/snowman/poll`, `utils/sampler` and
-//! `snow/validators`; decisions are compared with recorded traces of it by the example `replay`.
+//! `snow/consensus/snowball`, `snow/consensus/snowman`, `snow/consensus/snowman/poll`, `utils/sampler`,
+//! `snow/validators` and, for the parts around them, `utils/timer`, `snow/networking/benchlist`,
+//! `network/p2p` and `snow/engine/snowman`; decisions are compared with recorded traces of it by the example `replay`.
 //!
 //! # Features
 //!
@@ -73,8 +76,10 @@
 //! Alpha: names and formats change without a migration path until 1.0.
 #![forbid(unsafe_code)]
 
+pub mod engine;
 mod error;
 mod events;
+pub mod network;
 pub mod poll;
 pub mod sampler;
 pub mod snowball;
