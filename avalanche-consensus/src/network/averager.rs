@@ -90,10 +90,13 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    /// (value, time, expected average), from a prior of 8 at 100 s, on paper.
+    /// Value, time, expected average.
+    type Step = (f64, u64, f64);
+
+    /// From a prior of 8 at 100 s.
     #[test]
     fn each_case_of_time_as_on_paper() {
-        let tables: &[(&str, &[(f64, u64, f64)])] = &[
+        let tables: &[(&str, &[Step])] = &[
             ("later", &[(2.0, 110, 4.0), (0.0, 120, 12.0 / 7.0)]),
             ("equal", &[(2.0, 100, 5.0), (2.0, 100, 4.0)]),
             ("earlier", &[(2.0, 90, 6.0), (8.0, 80, 11.0 / 1.75)]),

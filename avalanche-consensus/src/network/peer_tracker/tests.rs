@@ -19,6 +19,11 @@ impl Source for Fixed {
 }
 
 /// The number that [`fraction`] makes `part` of.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "parts are in [0, 1), and the rest of a step does not matter"
+)]
 fn share(part: f64) -> u64 {
     ((part * (1_u64 << 53) as f64) as u64) << 11
 }

@@ -157,7 +157,7 @@ struct Model {
     /// Name, put at, deadline, measured.
     open: Vec<(u8, Timestamp, Timestamp, bool)>,
     average: ContinuousAverager,
-    timeout: f64,
+    timeout: Duration,
 }
 
 impl Model {
@@ -166,7 +166,7 @@ impl Model {
         let (_, put_at, _, measure) = self.open.remove(place);
         if measure {
             self.average.observe(now.since(put_at).as_nanos() as f64, now);
-            self.timeout = (2.0 * self.average.read()).max(2e9).min(10e9);
+            self.timeout = whole_nanos((2.0 * self.average.read()).clamp(2e9, 10e9));
         }
         Some(now.since(put_at))
     }
@@ -190,7 +190,7 @@ fn any_calls_do_what_a_list_would() {
         .run(&strategy, |steps| {
             let mut timeouts = timeouts().with_outstanding_max(6);
             let average = ContinuousAverager::new(5e9, Duration::from_secs(300), at(0));
-            let mut model = Model { open: Vec::new(), average, timeout: 5e9 };
+            let mut model = Model { open: Vec::new(), average, timeout: Duration::from_secs(5) };
             let mut millis = 0;
             for (kind, id, measure, pause) in steps {
                 millis += pause;
@@ -206,7 +206,7 @@ fn any_calls_do_what_a_list_would() {
                         } else {
                             replaced.set(replaced.get() + u32::from(again));
                             model.remove(id, now);
-                            let deadline = now.after(Duration::from_nanos(model.timeout as u64));
+                            let deadline = now.after(model.timeout);
                             model.open.push((id, now, deadline, measure));
                             prop_assert_eq!(timeouts.put(id, measure, now), Ok(deadline));
                         }
@@ -219,7 +219,7 @@ fn any_calls_do_what_a_list_would() {
                     }
                 }
                 moved.set(moved.get() + u32::from(before != model.timeout));
-                prop_assert_eq!(timeouts.timeout().as_nanos(), model.timeout as u128);
+                prop_assert_eq!(timeouts.timeout(), model.timeout);
                 prop_assert_eq!(timeouts.len(), model.open.len());
                 let next = model.open.iter().map(|(_, _, deadline, _)| *deadline).min();
                 prop_assert_eq!(timeouts.next_deadline(), next);
