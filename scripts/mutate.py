@@ -27,7 +27,6 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRATE = "avalanche-consensus"
-SOURCE = ROOT / CRATE / "src"
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "mutate"
 # A bug can make a loop endless. The slowest suite takes about a minute.
 TIMEOUT_SECONDS = 300
@@ -59,9 +58,9 @@ def load():
     return bugs
 
 
-def plant(bug):
-    """The text of the bug's file with the bug in it."""
-    path = SOURCE / bug["file"]
+def plant(bug, root=ROOT):
+    """The text of the bug's file below `root`, with the bug in it."""
+    path = root / CRATE / "src" / bug["file"]
     if not path.is_file():
         raise Wrong(f"{bug['name']}: no file {bug['file']}")
     text = path.read_text()
@@ -150,7 +149,7 @@ def kill(copy, bug):
     """Plants one bug, runs the suites up to the first that fails, takes the bug out again."""
     path = copy / CRATE / "src" / bug["file"]
     original = path.read_text()
-    path.write_text(plant(bug))
+    path.write_text(plant(bug, copy))
     try:
         for suite in SUITES:
             failed = run(copy, suite)

@@ -19,8 +19,8 @@ pub enum Error {
         /// The parameters that were given.
         config: ParametersConfig,
     },
-    /// Termination conditions are out of order. Give at least one; `alpha_confidence` must rise from
-    /// one to the next, `beta` must not, and each `beta` must be at least 1.
+    /// Termination conditions are out of order. Give at least one; `alpha_confidence` must rise
+    /// from one to the next, `beta` must not, and each `beta` must be at least 1.
     TerminationConditions,
     /// A tree cannot hold more choices. Decide before offering more.
     ChoicesFull {
@@ -32,16 +32,17 @@ pub enum Error {
         /// The block that was offered.
         block: Id,
     },
-    /// The block's parent is neither processing nor the last accepted block. Fetch the parent, add it,
-    /// then add this block again; if the parent was rejected or is below the last accepted block, drop
-    /// this block.
+    /// The block's parent is neither processing nor the last accepted block. Fetch the parent, add
+    /// it, then add this block again; if the parent was rejected or is below the last accepted
+    /// block, drop this block.
     UnknownParent {
         /// The block that was offered.
         block: Id,
         /// The parent it names.
         parent: Id,
     },
-    /// The block's height is not its parent's plus one. Drop the block: it cannot have been verified.
+    /// The block's height is not its parent's plus one. Drop the block: it cannot have been
+    /// verified.
     WrongHeight {
         /// The block that was offered.
         block: Id,
@@ -63,8 +64,8 @@ pub enum Error {
         /// The sample size, which is the most that is allowed.
         k: u32,
     },
-    /// No more polls can be open at once. Wait until some have their answers, or construct the set with
-    /// a higher bound.
+    /// No more polls can be open at once. Wait until some have their answers, or construct the set
+    /// with a higher bound.
     PollsFull {
         /// The bound.
         max: u32,
@@ -88,8 +89,8 @@ pub enum Error {
         /// Units that were asked for.
         wanted: u64,
     },
-    /// A validator cannot join with a weight of zero, and a change of weight by zero changes nothing.
-    /// Give at least one unit, or leave the change out.
+    /// A validator cannot join with a weight of zero, and a change of weight by zero changes
+    /// nothing. Give at least one unit, or leave the change out.
     ZeroWeight {
         /// The node of the change.
         node: NodeId,
@@ -134,8 +135,8 @@ pub enum Error {
         /// The subnet that was asked for.
         subnet: Id,
     },
-    /// The validators at this height are not known: it has not come, it is before the subnet began, or
-    /// it was given up for newer ones.
+    /// The validators at this height are not known: it has not come, it is before the subnet began,
+    /// or it was given up for newer ones.
     UnknownHeight {
         /// The subnet that was asked for.
         subnet: Id,
@@ -160,8 +161,8 @@ pub enum Error {
         /// The first rule that is broken.
         rule: TimeoutRule,
     },
-    /// No more requests can be open at once. Wait for answers or deadlines, or construct the timeouts
-    /// with a higher bound.
+    /// No more requests can be open at once. Wait for answers or deadlines, or construct the
+    /// timeouts with a higher bound.
     RequestsFull {
         /// The bound.
         max: usize,
@@ -171,20 +172,20 @@ pub enum Error {
         /// The first rule that is broken.
         rule: BenchRule,
     },
-    /// No more nodes can be followed by a benchlist. Construct it with a higher bound: as many as there
-    /// are validators.
+    /// No more nodes can be followed by a benchlist. Construct it with a higher bound: as many as
+    /// there are validators.
     BenchlistFull {
         /// The bound.
         max: usize,
     },
-    /// No more jobs can wait. Work off those that are ready, abandon what will not come, or construct
-    /// the scheduler with a higher bound.
+    /// No more jobs can wait. Work off those that are ready, abandon what will not come, or
+    /// construct the scheduler with a higher bound.
     SchedulerFull {
         /// The bound, of jobs, of what they wait for and of calls together.
         max: usize,
     },
-    /// No more blocks without a verdict can be remembered. Forget the block, or construct the tree with a
-    /// higher bound.
+    /// No more blocks without a verdict can be remembered. Forget the block, or construct the tree
+    /// with a higher bound.
     AncestorsFull {
         /// The bound.
         max: usize,

@@ -1,5 +1,5 @@
-//! Events for an observer: what was decided and what went wrong. Without the feature `tracing` they are
-//! nothing. No event carries a time; the observer has a clock.
+//! Events for an observer: what was decided and what went wrong. Without the feature `tracing` they
+//! are nothing. No event carries a time; the observer has a clock.
 
 use crate::{Height, Id};
 

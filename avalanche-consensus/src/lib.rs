@@ -1,10 +1,10 @@
 //! Snowman consensus as a pure library: AvalancheGo's decisions, no runtime.
 //!
-//! Nodes agree on a chain of blocks without a leader. Each asks a few validators, sampled by stake, which
-//! block they prefer; follows a large enough majority; and accepts after enough polls in a row agreed.
-//! This crate is that rule and nothing else. It reads no clock, draws no randomness, opens no socket and
-//! starts no thread: time, seeds, validators and answers are arguments, decisions are data, in order. So
-//! the same code runs in a node, in a browser and in a simulator.
+//! Nodes agree on a chain of blocks without a leader. Each asks a few validators, sampled by stake,
+//! which block they prefer; follows a large enough majority; and accepts after enough polls in a
+//! row agreed. This crate is that rule and nothing else. It reads no clock, draws no randomness,
+//! opens no socket and starts no thread: time, seeds, validators and answers are arguments,
+//! decisions are data, in order. So the same code runs in a node, in a browser and in a simulator.
 //!
 //! ```text
 //!   validators --> sampler --> ask k of them --> answers          your program
@@ -30,29 +30,33 @@
 //! | hold blocks back until their ancestors come | [`engine`]: parts only, the engine is not written yet |
 //! | test your own program against models | the feature `testing` |
 //!
-//! Reading order for the code: `snowball/unary.rs`, `snowball/tree`, `snowman/topological.rs`, `poll`.
+//! Reading order for the code: `snowball/unary.rs`, `snowball/tree`, `snowman/topological.rs`,
+//! `poll`.
 //!
 //! # Theory in half a page
 //!
-//! Let `p` be the share of stake that would answer "red". A poll of `k` samples has at least `alpha` red
-//! answers with the binomial tail `S(p)`. A node decides red after `beta` such polls in a row: near
-//! `p = 1` that takes `beta` polls, while a network that leans the other way errs with probability
-//! `S(p)^beta`. With the usual parameters (`k` = 20, `alpha` = 15, `beta` = 20) and an evenly split network
-//! with a fifth of the stake adversarial (`p` = 0.6), one attempt succeeds with about 10^-18; with 15 % of
-//! stake silent a decision takes about 45 polls, with 25 % it stalls. What makes it fast is that the
-//! network does not stay split: each node follows what it hears, so a small lead grows until all
-//! prefer the same, and the polls that a node needs do not grow with the size of the network. Safety is
-//! probabilistic and chosen by the parameters; a network split on purpose can be delayed, not forked.
+//! Let `p` be the share of stake that would answer "red". A poll of `k` samples has at least
+//! `alpha` red answers with the binomial tail `S(p)`. A node decides red after `beta` such polls in
+//! a row: near `p = 1` that takes `beta` polls, while a network that leans the other way errs with
+//! probability `S(p)^beta`. With the usual parameters (`k` = 20, `alpha` = 15, `beta` = 20) and an
+//! evenly split network with a fifth of the stake adversarial (`p` = 0.6), one attempt succeeds
+//! with about 10^-18; with 15 % of stake silent a decision takes about 45 polls, with 25 % it
+//! stalls. What makes it fast is that the network does not stay split: each node follows what it
+//! hears, so a small lead grows until all prefer the same, and the polls that a node needs do not
+//! grow with the size of the network. Safety is probabilistic and chosen by the parameters; a
+//! network split on purpose can be delayed, not forked.
 //!
-//! Blocks are decided as a tree of bits: a vote for a block counts for all its ancestors, and votes for
-//! rivals count together for the bits that their names share.
+//! Blocks are decided as a tree of bits: a vote for a block counts for all its ancestors, and votes
+//! for rivals count together for the bits that their names share.
 //!
-//! Sources: Team Rocket, Yin, Sekniqi, van Renesse, Sirer, "Scalable and Probabilistic Leaderless BFT
-//! Consensus through Metastability" (arXiv:1906.08936); Buchwald, Buttolph, Lewis-Pye, O'Grady, Sekniqi,
-//! "Frosty" (arXiv:2404.14250) for the two-threshold rule. The rules are those of AvalancheGo, in
-//! `snow/consensus/snowball`, `snow/consensus/snowman`, `snow/consensus/snowman/poll`, `utils/sampler`,
-//! `snow/validators` and, for the parts around them, `utils/timer`, `snow/networking/benchlist`,
-//! `network/p2p` and `snow/engine/snowman`; decisions are compared with recorded traces of it by the example `replay`.
+//! Sources: Team Rocket, Yin, Sekniqi, van Renesse, Sirer, "Scalable and Probabilistic Leaderless
+//! BFT Consensus through Metastability" (arXiv:1906.08936); Buchwald, Buttolph, Lewis-Pye, O'Grady,
+//! Sekniqi, "Frosty" (arXiv:2404.14250) for the two-threshold rule. The rules are those of
+//! AvalancheGo, in `snow/consensus/snowball`, `snow/consensus/snowman`,
+//! `snow/consensus/snowman/poll`, `utils/sampler`, `snow/validators` and, for the parts around
+//! them, `utils/timer`, `utils/math`, `snow/networking/benchlist`, `network/p2p` and
+//! `snow/engine/snowman`; decisions are compared with recorded traces of it by the example
+//! `replay`.
 //!
 //! # Features
 //!
@@ -67,9 +71,9 @@
 //!
 //! # Errors
 //!
-//! [`Error`] is a mistake of the caller, and nothing changed. [`snowman::RecordPollError`] also says that a
-//! decision could not be carried out: that instance is poisoned and its chain must stop. Peers cannot
-//! cause either: what they say is a vote that counts or does not.
+//! [`Error`] is a mistake of the caller, and nothing changed. [`snowman::RecordPollError`] also
+//! says that a decision could not be carried out: that instance is poisoned and its chain must
+//! stop. Peers cannot cause either: what they say is a vote that counts or does not.
 //!
 //! # Stability
 //!

@@ -1,4 +1,5 @@
-//! The text and binary forms of the vocabulary, byte by byte. A change here breaks what others have stored.
+//! The text and binary forms of the vocabulary, byte by byte. A change here breaks what others have
+//! stored.
 
 use avalanche_consensus::snowball::ParametersConfig;
 use avalanche_consensus::{Bag, HashKey, Height, Id, NodeId, Timestamp};

@@ -369,8 +369,8 @@ fn check_unary<R: Rule, const N: usize>(
     Ok(())
 }
 
-/// Counted backwards from the whole history: until the first decision, a condition's confidence is the
-/// number of polls at the end that all reached its threshold for the same choice.
+/// Counted backwards from the whole history: until the first decision, a condition's confidence is
+/// the number of polls at the end that all reached its threshold for the same choice.
 #[test]
 fn confidence_is_the_length_of_the_last_streak() {
     let streaks = RefCell::new(0_u32);

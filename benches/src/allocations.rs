@@ -1,7 +1,8 @@
 //! Counts what a piece of code asks of the allocator.
 //!
-//! A program that wants the counts declares `#[global_allocator] static COUNTING: Counting = Counting;`
-//! and calls [`counted`]. Without it all counts are zero, which [`installed`] tells.
+//! A program that wants the counts declares
+//! `#[global_allocator] static COUNTING: Counting = Counting;` and calls [`counted`]. Without it
+//! all counts are zero, which [`installed`] tells.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

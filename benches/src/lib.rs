@@ -1,12 +1,13 @@
-//! Workloads of the benches, the floors that they are held against, and the way of comparing the two.
+//! Workloads of the benches, the floors that they are held against, and the way of comparing the
+//! two.
 //!
-//! A time alone says little: it depends on the machine and on who else uses it. So every workload has
-//! a *floor*, a minimal loop that does only what no implementation can avoid, and both are measured in
-//! the same run, in turns. What is reported is the ratio.
+//! A time alone says little: it depends on the machine and on who else uses it. So every workload
+//! has a *floor*, a minimal loop that does only what no implementation can avoid, and both are
+//! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`]: the workloads, shared by the Criterion benches
-//!   and by the `ratios` table.
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`]: the workloads, shared by the Criterion
+//!   benches and by the `ratios` table.
 //! - [`measure`]: turns, medians, CPU time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 

@@ -1,7 +1,7 @@
 //! Compares a workload with its floor: in turns, by CPU time, as the median of the ratios of pairs.
 //!
-//! Turns make both see the same machine: what slows one slice slows its neighbour. The ratio is taken
-//! within each pair and the median over the pairs, so a disturbed pair is outvoted.
+//! Turns make both see the same machine: what slows one slice slows its neighbour. The ratio is
+//! taken within each pair and the median over the pairs, so a disturbed pair is outvoted.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! Bytes that the core holds for what a node has many of.
 //!
-//! Only a program whose allocator is [`Counting`](crate::allocations::Counting) can tell. A figure is the
-//! growth from one size to a larger one, divided by the number of things added, so what an instance
-//! holds in any case is not in it; the sizes are not powers of two, as the sizes of a node are not.
+//! Only a program whose allocator is [`Counting`](crate::allocations::Counting) can tell. A figure
+//! is the growth from one size to a larger one, divided by the number of things added, so what an
+//! instance holds in any case is not in it; the sizes are not powers of two, as the sizes of a node
+//! are not.
 
 use avalanche_consensus::sampler::{SeededSampler, WeightedWithoutReplacement};
 use avalanche_consensus::snowball::{Parameters, Snowball, Tree};

@@ -115,8 +115,8 @@ impl Report {
         Ok(())
     }
 
-    /// One poll of a network, from a random split to the last decision. Making the network is left out
-    /// of the time, as in the floor.
+    /// One poll of a network, from a random split to the last decision. Making the network is left
+    /// out of the time, as in the floor.
     fn network<R: Rule>(
         &self,
         out: &mut impl Write,
@@ -210,8 +210,8 @@ impl Report {
     }
 }
 
-/// Makes at least one and about `polls` polls. A network that has decided starts again, apart from the
-/// time that counts.
+/// Makes at least one and about `polls` polls. A network that has decided starts again, apart from
+/// the time that counts.
 fn runs<N>(
     polls: u64,
     network: &mut N,

@@ -1,7 +1,7 @@
 //! Recording polls on [`Topological`], and a block's life from issue to acceptance.
 //!
-//! Identifiers are uniformly random, parameters AvalancheGo's defaults (k = 20, alpha = 15, beta = 20,
-//! Snowflake), except that steady polls never decide: beta is out of reach.
+//! Identifiers are uniformly random, parameters AvalancheGo's defaults (k = 20, alpha = 15, beta =
+//! 20, Snowflake), except that steady polls never decide: beta is out of reach.
 
 use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::snowman::{Block, Decisions, Topological};
@@ -26,10 +26,11 @@ pub enum Shape {
     SiblingsSplit,
     /// Two chains from the last accepted block; 16 votes for one tip and 4 for the other.
     Fork,
-    /// A chain with 20 children at its top; one vote for each, so that 20 identifiers are looked up.
+    /// A chain with 20 children at its top; one vote for each, so that 20 identifiers are looked
+    /// up.
     Fan,
-    /// Two chains from the last accepted block; all votes for one tip and for the other in turns, so
-    /// that each poll undoes the one before.
+    /// Two chains from the last accepted block; all votes for one tip and for the other in turns,
+    /// so that each poll undoes the one before.
     Flip,
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Run it with `cargo run --release --example embed_consensus`.
 //!
-//! Each instance asks five weighted peers at a time what they prefer. Four equal answers make it prefer
-//! that; eight such polls in a row make it final. [`Flat`] takes any ordered type; for many rivals at
-//! once use `snowball::Tree`, and for chains of blocks `snowman::Topological`.
+//! Each instance asks five weighted peers at a time what they prefer. Four equal answers make it
+//! prefer that; eight such polls in a row make it final. [`Flat`] takes any ordered type; for many
+//! rivals at once use `snowball::Tree`, and for chains of blocks `snowman::Topological`.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 

@@ -18,8 +18,8 @@ use crate::{Error, HashKey, Id};
 ///
 /// # Limits
 ///
-/// At most [`AncestorTree::BLOCKS_MAX`] blocks unless [`AncestorTree::with_blocks_max`] says otherwise. A
-/// change costs O(log n) a block, a question for the ancestor one lookup a generation.
+/// At most [`AncestorTree::BLOCKS_MAX`] blocks unless [`AncestorTree::with_blocks_max`] says
+/// otherwise. A change costs O(log n) a block, a question for the ancestor one lookup a generation.
 #[derive(Clone, Debug)]
 pub struct AncestorTree {
     parents: IdMap<Id, Id>,
@@ -45,7 +45,8 @@ impl AncestorTree {
         self
     }
 
-    /// Notes the parent of a block. A block has one parent for good, so one that is known stays as it is.
+    /// Notes the parent of a block. A block has one parent for good, so one that is known stays as
+    /// it is.
     ///
     /// # Errors
     ///
@@ -89,8 +90,8 @@ impl AncestorTree {
         }
     }
 
-    /// The earliest known ancestor of a block, which is the first without a known parent; the block itself
-    /// if it has none.
+    /// The earliest known ancestor of a block, which is the first without a known parent; the block
+    /// itself if it has none.
     #[must_use]
     pub fn ancestor(&self, id: &Id) -> Id {
         let mut earliest = *id;

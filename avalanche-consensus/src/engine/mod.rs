@@ -1,7 +1,8 @@
-//! Parts of an engine that keep blocks in order while their ancestors, verdicts or bytes are missing.
+//! Parts of an engine that keep blocks in order while their ancestors, verdicts or bytes are
+//! missing.
 //!
-//! The engine itself is not written yet. These parts stand alone, for it and for engines of your own.
-//! They fetch, verify and send nothing.
+//! The engine itself is not written yet. These parts stand alone, for it and for engines of your
+//! own. They fetch, verify and send nothing.
 //!
 //! ```text
 //!   block whose parent is missing, vote for a block that is missing
@@ -16,8 +17,8 @@
 //!        +--> UnverifiedCache    the block itself, least recently used out first
 //! ```
 //!
-//! The rules are those of AvalancheGo: `snow/engine/snowman/job`, `snow/engine/snowman/ancestor` and the
-//! cache of `snow/engine/snowman/engine.go`.
+//! The rules are those of AvalancheGo: `snow/engine/snowman/job`, `snow/engine/snowman/ancestor`
+//! and the cache of `snow/engine/snowman/engine.go`.
 //!
 //! # Limits
 //!

@@ -8,11 +8,11 @@ use crate::{Error, HashKey, Id};
 /// Holds jobs back until each block that they wait for is there or never will be (AvalancheGo's
 /// `snow/engine/snowman/job/scheduler.go`).
 ///
-/// A job becomes ready when everything that it waits for was fulfilled or abandoned. Ready jobs come out
-/// of [`Scheduler::next_ready`], and the program runs them. What a job itself fulfils, abandons or
-/// schedules is worked off in that order, with all that follows from it, before anything that was due
-/// earlier goes on: the order of a recursion, on a stack of this type. So a chain of blocks as long as a
-/// peer likes costs no program stack.
+/// A job becomes ready when everything that it waits for was fulfilled or abandoned. Ready jobs
+/// come out of [`Scheduler::next_ready`], and the program runs them. What a job itself fulfils,
+/// abandons or schedules is worked off in that order, with all that follows from it, before
+/// anything that was due earlier goes on: the order of a recursion, on a stack of this type. So a
+/// chain of blocks as long as a peer likes costs no program stack.
 ///
 /// ```text
 ///   fulfill(a)        jobs of a: x, y      next_ready() = x
@@ -20,13 +20,15 @@ use crate::{Error, HashKey, Id};
 ///                     jobs of b: w         next_ready() = w, then z, then y
 /// ```
 ///
-/// Calls take effect in [`Scheduler::next_ready`], in the order in which they were made. A job that has to
-/// go on after what it fulfilled is worked off schedules the rest of itself, with nothing to wait for.
+/// Calls take effect in [`Scheduler::next_ready`], in the order in which they were made. A job that
+/// has to go on after what it fulfilled is worked off schedules the rest of itself, with nothing to
+/// wait for.
 ///
 /// # Limits
 ///
-/// Jobs, what they wait for and calls that have not taken effect are at most [`Scheduler::ITEMS_MAX`]
-/// together, unless [`Scheduler::with_items_max`] says otherwise. An item costs O(log n).
+/// Jobs, what they wait for and calls that have not taken effect are at most
+/// [`Scheduler::ITEMS_MAX`] together, unless [`Scheduler::with_items_max`] says otherwise. An item
+/// costs O(log n).
 ///
 /// ```
 /// use avalanche_consensus::engine::Scheduler;
@@ -49,8 +51,8 @@ use crate::{Error, HashKey, Id};
 pub struct Scheduler<J> {
     /// Waiting jobs by their number.
     waiting: BTreeMap<u64, Waiting<J>>,
-    /// Numbers of the jobs that wait for a block, in the order of registration, repeated if a job named
-    /// the block more than once.
+    /// Numbers of the jobs that wait for a block, in the order of registration, repeated if a job
+    /// named the block more than once.
     dependents: IdMap<Id, VecDeque<u64>>,
     /// Calls since the last ready job, oldest first.
     calls: VecDeque<Call<J>>,
@@ -63,8 +65,8 @@ pub struct Scheduler<J> {
     items_max: usize,
 }
 
-/// A job that can run, with what became of the blocks that it waited for, in the order in which they
-/// were settled.
+/// A job that can run, with what became of the blocks that it waited for, in the order in which
+/// they were settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ready<J> {
     /// The job.
@@ -125,25 +127,26 @@ impl<J> Scheduler<J> {
         self
     }
 
-    /// Hands in a job that waits for blocks. One named twice has to be settled only once, and is reported
-    /// twice. With none, the job is ready as soon as earlier calls are worked off.
+    /// Hands in a job that waits for blocks. One named twice has to be settled only once, and is
+    /// reported twice. With none, the job is ready as soon as earlier calls are worked off.
     ///
     /// # Errors
     ///
-    /// [`Error::SchedulerFull`] if there is no room for the job and what it waits for. Then nothing has
-    /// changed.
+    /// [`Error::SchedulerFull`] if there is no room for the job and what it waits for. Then nothing
+    /// has changed.
     pub fn schedule(&mut self, job: J, dependencies: Vec<Id>) -> Result<(), Error> {
         self.take(1 + dependencies.len())?;
         self.calls.push_back(Call::Schedule(job, dependencies));
         Ok(())
     }
 
-    /// Says that a block is there. Jobs that are handed in later and wait for it wait for the next time.
+    /// Says that a block is there. Jobs that are handed in later and wait for it wait for the next
+    /// time.
     ///
     /// # Errors
     ///
-    /// [`Error::SchedulerFull`] if too many calls were made since the last ready job. Then nothing has
-    /// changed.
+    /// [`Error::SchedulerFull`] if too many calls were made since the last ready job. Then nothing
+    /// has changed.
     pub fn fulfill(&mut self, id: Id) -> Result<(), Error> {
         self.settle(id, Outcome::Fulfilled)
     }

@@ -8,15 +8,16 @@ use crate::{HashKey, Id};
 /// Blocks by identifier, where the least recently used leave when their bytes exceed a budget
 /// (AvalancheGo's `snow/engine/snowman/engine.go`, `nonVerifiedCache`).
 ///
-/// A block weighs what it has in bytes, 32 for its identifier and [`UnverifiedCache::OVERHEAD_BYTES`].
-/// `B` is the caller's block; only the number of its bytes matters here.
+/// A block weighs what it has in bytes, 32 for its identifier and
+/// [`UnverifiedCache::OVERHEAD_BYTES`]. `B` is the caller's block; only the number of its bytes
+/// matters here.
 ///
 /// # Limits
 ///
 /// The weight is never above [`UnverifiedCache::BUDGET_BYTES`], or what
-/// [`UnverifiedCache::with_budget_bytes`] says. A block that is heavier than that is not kept, and nothing
-/// leaves for it. Since each block weighs 40 at least, there are at most 1,677,721 of them. Every call
-/// is O(log n).
+/// [`UnverifiedCache::with_budget_bytes`] says. A block that is heavier than that is not kept, and
+/// nothing leaves for it. Since each block weighs 40 at least, there are at most 1,677,721 of them.
+/// Every call is O(log n).
 ///
 /// ```
 /// use avalanche_consensus::engine::UnverifiedCache;
@@ -52,7 +53,8 @@ struct Entry<B> {
 impl<B> UnverifiedCache<B> {
     /// The weight of all blocks unless the caller says otherwise: 64 MiB.
     pub const BUDGET_BYTES: usize = 64 << 20;
-    /// What a block weighs besides its bytes and its identifier: the 8 of a pointer, on every target.
+    /// What a block weighs besides its bytes and its identifier: the 8 of a pointer, on every
+    /// target.
     pub const OVERHEAD_BYTES: usize = 8;
 
     /// An empty cache.

@@ -9,8 +9,8 @@ use crate::Timestamp;
 /// `utils/math/continuous_averager.go`).
 ///
 /// The state is a weighted sum and the sum of the weights, both as of the latest observation. An
-/// observation that arrives late, with a time before the latest, enters with the weight that is left of
-/// it and moves no time.
+/// observation that arrives late, with a time before the latest, enters with the weight that is
+/// left of it and moves no time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,8 +37,8 @@ pub struct ContinuousAverager {
 impl ContinuousAverager {
     /// An average that starts as one observation of `prior` at `now`.
     ///
-    /// With a half-life of zero only the observations of the latest moment count. Values must be finite:
-    /// one that is not makes the average useless for good.
+    /// With a half-life of zero only the observations of the latest moment count. Values must be
+    /// finite: one that is not makes the average useless for good.
     #[must_use]
     pub fn new(prior: f64, half_life: Duration, now: Timestamp) -> Self {
         Self {

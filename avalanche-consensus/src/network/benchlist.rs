@@ -10,9 +10,10 @@ use crate::{Error, NodeId, Timestamp};
 /// Follows how many of each validator's requests fail, and benches those that fail too often
 /// (AvalancheGo's `snow/networking/benchlist`, as it is since v1.14.2).
 ///
-/// Requests to a benched node count as failed at once, so polls need not wait for their timeouts. The
-/// weight that can be benched is limited: were it more, the polls of a healthy network would fail as
-/// well. When there is no room, nodes that fail less often than the new one make place for it.
+/// Requests to a benched node count as failed at once, so polls need not wait for their timeouts.
+/// The weight that can be benched is limited: were it more, the polls of a healthy network would
+/// fail as well. When there is no room, nodes that fail less often than the new one make place for
+/// it.
 ///
 /// ```text
 ///                 p > bench, room for the weight
@@ -100,7 +101,8 @@ impl Benchlist {
         })
     }
 
-    /// Sets the part of the weight that can be benched. Zero, less or no number switches the list off.
+    /// Sets the part of the weight that can be benched. Zero, less or no number switches the list
+    /// off.
     #[must_use]
     pub const fn with_max_portion(mut self, max_portion: f64) -> Self {
         self.max_portion = max_portion;
@@ -114,13 +116,13 @@ impl Benchlist {
         self
     }
 
-    /// Takes in that a request to `node` failed or was answered, and returns what follows from it, in
-    /// order. Outcomes of nodes that are not among `validators` are ignored.
+    /// Takes in that a request to `node` failed or was answered, and returns what follows from it,
+    /// in order. Outcomes of nodes that are not among `validators` are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::BenchlistFull`] if the node is new and as many as allowed are tracked. Then the outcome
-    /// is not taken in.
+    /// [`Error::BenchlistFull`] if the node is new and as many as allowed are tracked. Then the
+    /// outcome is not taken in.
     pub fn observe(
         &mut self,
         node: NodeId,
@@ -231,8 +233,8 @@ impl Benchlist {
         Ok(())
     }
 
-    /// Lets off nodes that fail less often than `probability` until the weight of `node` fits, lowest
-    /// first and no more than needed. `None`, and nobody is let off, if that is not enough.
+    /// Lets off nodes that fail less often than `probability` until the weight of `node` fits,
+    /// lowest first and no more than needed. `None`, and nobody is let off, if that is not enough.
     fn make_room(
         &mut self,
         node: &NodeId,

@@ -1,7 +1,7 @@
 //! Deal with peers that are slow, silent or gone: when to give up, whom to spare, whom to ask.
 //!
-//! Parts for a program that sends requests to peers. None of them sends anything or reads a clock: the
-//! program reports what it sent and what came back, with the time, and gets decisions as data.
+//! Parts for a program that sends requests to peers. None of them sends anything or reads a clock:
+//! the program reports what it sent and what came back, with the time, and gets decisions as data.
 //!
 //! ```text
 //!   request sent --> AdaptiveTimeouts --- fire(now) ---> too late, a failure

@@ -11,9 +11,9 @@ use crate::{Error, NodeId, Timestamp};
 /// Remembers how fast each connected peer delivers, and chooses whom to ask for more (AvalancheGo's
 /// `network/p2p/peer_tracker.go`).
 ///
-/// A peer is *untracked* until it is asked first and *tracked* from then on. It is *responsive* while
-/// its last request was answered. With few responsive peers new ones are tried; later mostly the
-/// fastest that has nothing to do is asked.
+/// A peer is *untracked* until it is asked first and *tracked* from then on. It is *responsive*
+/// while its last request was answered. With few responsive peers new ones are tried; later mostly
+/// the fastest that has nothing to do is asked.
 ///
 /// ```text
 ///              fewer than 20 responsive, or
@@ -25,12 +25,13 @@ use crate::{Error, NodeId, Timestamp};
 ///                              +---> any tracked, else nobody <-----+
 /// ```
 ///
-/// Choices take their numbers from a [`Source`], so equal sources and equal calls choose equal peers.
+/// Choices take their numbers from a [`Source`], so equal sources and equal calls choose equal
+/// peers.
 ///
 /// # Limits
 ///
-/// At most [`PeerTracker::PEERS_MAX`] peers unless [`PeerTracker::with_peers_max`] says otherwise. Every
-/// call is O(log n).
+/// At most [`PeerTracker::PEERS_MAX`] peers unless [`PeerTracker::with_peers_max`] says otherwise.
+/// Every call is O(log n).
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +53,8 @@ use crate::{Error, NodeId, Timestamp};
 pub struct PeerTracker {
     own: NodeId,
     peers_max: usize,
-    /// Connected peers with what they deliver, in bytes per second; `None` before the first outcome.
+    /// Connected peers with what they deliver, in bytes per second; `None` before the first
+    /// outcome.
     peers: BTreeMap<NodeId, Option<ContinuousAverager>>,
     untracked: PeerSet,
     tracked: PeerSet,
@@ -105,7 +107,8 @@ impl PeerTracker {
     ///
     /// # Errors
     ///
-    /// [`Error::ConnectionsFull`] if as many peers as allowed are connected. Then nothing has changed.
+    /// [`Error::ConnectionsFull`] if as many peers as allowed are connected. Then nothing has
+    /// changed.
     pub fn connect(&mut self, node: NodeId) -> Result<(), Error> {
         if node == self.own || self.peers.contains_key(&node) {
             return Ok(());
@@ -127,8 +130,8 @@ impl PeerTracker {
         self.responsive.remove(node);
     }
 
-    /// Chooses whom to ask, or `None` if nobody is connected that could be. It changes nothing: report
-    /// the request with [`PeerTracker::register_request`].
+    /// Chooses whom to ask, or `None` if nobody is connected that could be. It changes nothing:
+    /// report the request with [`PeerTracker::register_request`].
     pub fn select<S: Source + ?Sized>(&self, source: &mut S) -> Option<NodeId> {
         if self.wants_new_peer(source)
             && let Some(node) = self.untracked.draw(source)

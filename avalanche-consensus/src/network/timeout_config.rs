@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// Bounds and speed of [`AdaptiveTimeouts`](super::AdaptiveTimeouts). The defaults are AvalancheGo's.
+/// Bounds and speed of [`AdaptiveTimeouts`](super::AdaptiveTimeouts). The defaults are
+/// AvalancheGo's.
 ///
 /// ```
 /// use std::time::Duration;

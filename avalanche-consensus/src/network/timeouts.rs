@@ -10,8 +10,8 @@ use crate::{Error, Timestamp};
 /// `utils/timer/adaptive_timeout_manager.go`).
 ///
 /// The timeout is the average latency times a coefficient, kept between a minimum and a maximum. A
-/// request gets the timeout of the moment it is put, for good. `K` names a request; in a node that is
-/// the peer and the number of the request.
+/// request gets the timeout of the moment it is put, for good. `K` names a request; in a node that
+/// is the peer and the number of the request.
 ///
 /// Requests that are not to be measured have deadlines all the same. AvalancheGo does not measure
 /// requests to oneself, or ones whose answer a peer can delay at will.
@@ -19,8 +19,8 @@ use crate::{Error, Timestamp};
 /// # Limits
 ///
 /// At most [`AdaptiveTimeouts::OUTSTANDING_MAX`] requests unless
-/// [`AdaptiveTimeouts::with_outstanding_max`] says otherwise. Every change is O(log n), every question
-/// about the next deadline too.
+/// [`AdaptiveTimeouts::with_outstanding_max`] says otherwise. Every change is O(log n), every
+/// question about the next deadline too.
 ///
 /// ```
 /// use avalanche_consensus::Timestamp;
@@ -88,8 +88,8 @@ impl<K: Ord + Clone> AdaptiveTimeouts<K> {
         self
     }
 
-    /// Registers a request and returns its deadline. An open request of the same name is removed first,
-    /// as by [`AdaptiveTimeouts::remove`].
+    /// Registers a request and returns its deadline. An open request of the same name is removed
+    /// first, as by [`AdaptiveTimeouts::remove`].
     ///
     /// # Errors
     ///
@@ -119,10 +119,11 @@ impl<K: Ord + Clone> AdaptiveTimeouts<K> {
         Some(latency)
     }
 
-    /// Takes out the request with the earliest deadline if that is not after `now`. Call until `None`.
+    /// Takes out the request with the earliest deadline if that is not after `now`. Call until
+    /// `None`.
     ///
-    /// Each is removed as by [`AdaptiveTimeouts::remove`], so a measured one counts as a latency of at
-    /// least its timeout, and what is put between two calls gets the timeout that results.
+    /// Each is removed as by [`AdaptiveTimeouts::remove`], so a measured one counts as a latency of
+    /// at least its timeout, and what is put between two calls gets the timeout that results.
     pub fn fire(&mut self, now: Timestamp) -> Option<K> {
         if self.next_deadline()? > now {
             return None;

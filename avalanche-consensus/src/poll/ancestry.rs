@@ -6,12 +6,12 @@ use crate::Id;
 
 /// Answers which block is the parent of a block.
 ///
-/// Polls ask it whenever an answer arrives, since a vote for a block is a vote for its ancestors too.
-/// Between two calls the relation may change in any way: blocks are added, accepted and rejected while
-/// polls are open. During one call it must not change.
+/// Polls ask it whenever an answer arrives, since a vote for a block is a vote for its ancestors
+/// too. Between two calls the relation may change in any way: blocks are added, accepted and
+/// rejected while polls are open. During one call it must not change.
 ///
-/// It must have no cycle. If it has one, or never ends, nothing hangs: see [`Polls`](super::Polls) on
-/// limits.
+/// It must have no cycle. If it has one, or never ends, nothing hangs: see [`Polls`](super::Polls)
+/// on limits.
 pub trait Ancestry {
     /// The parent of `id`, or `None` if `id` or its parent is not known.
     fn parent(&self, id: &Id) -> Option<Id>;

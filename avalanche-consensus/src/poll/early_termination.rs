@@ -21,8 +21,8 @@ impl Poll {
         Self { request_id, outstanding, votes, finished: false }
     }
 
-    /// Counts the answer of `validator` once for every time it was sampled. A validator that was not
-    /// sampled, or was heard before, was sampled zero times.
+    /// Counts the answer of `validator` once for every time it was sampled. A validator that was
+    /// not sampled, or was heard before, was sampled zero times.
     pub(super) fn vote(&mut self, validator: &NodeId, id: Id) {
         let sampled = self.outstanding.remove(validator);
         self.votes.add_count(id, sampled);
@@ -82,10 +82,10 @@ impl Poll {
 
     /// Whether no count that an instance would see can still change what that instance does.
     ///
-    /// Two shortcuts avoid the graph, and hold for every block tree. The most voted block's transitive
-    /// count is at least its own votes and at most all votes, so if every count in that range is open,
-    /// the poll is. And if all votes are for one block, the graph is a path on which every count is
-    /// the number of votes.
+    /// Two shortcuts avoid the graph, and hold for every block tree. The most voted block's
+    /// transitive count is at least its own votes and at most all votes, so if every count in that
+    /// range is open, the poll is. And if all votes are for one block, the graph is a path on which
+    /// every count is the number of votes.
     fn is_settled(&self, bounds: Bounds, ancestry: &impl Ancestry, graph: &mut VoteGraph) -> bool {
         let votes = self.votes.len();
         let Some((_, most_voted)) = self.votes.mode() else {
@@ -144,8 +144,8 @@ impl Bounds {
 
     /// Whether missing answers can change the outcome of an instance that stands at `count`.
     ///
-    /// They cannot if the count cannot reach the preference threshold any more, if it has reached that
-    /// one and cannot reach the confidence threshold, or if it has reached both.
+    /// They cannot if the count cannot reach the preference threshold any more, if it has reached
+    /// that one and cannot reach the confidence threshold, or if it has reached both.
     const fn is_open(self, count: u32) -> bool {
         self.is_open_throughout(count, count)
     }
@@ -154,8 +154,8 @@ impl Bounds {
     ///
     /// A count is open if it can reach the preference threshold, has not reached the confidence
     /// threshold, and is either still below the preference threshold or can reach the confidence
-    /// threshold. The first is hardest for `low`, the second for `high`, and the third for the lowest
-    /// count of the range that is not below the preference threshold.
+    /// threshold. The first is hardest for `low`, the second for `high`, and the third for the
+    /// lowest count of the range that is not below the preference threshold.
     const fn is_open_throughout(self, low: u32, high: u32) -> bool {
         let Thresholds { alpha_preference, alpha_confidence, .. } = self.thresholds;
         let preferred = if low > alpha_preference { low } else { alpha_preference };

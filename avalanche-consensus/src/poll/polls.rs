@@ -39,8 +39,8 @@ impl Polls {
 
     /// A set without polls.
     ///
-    /// Of the parameters, `k` and the two thresholds matter. `key` is for hash tables and changes no
-    /// result.
+    /// Of the parameters, `k` and the two thresholds matter. `key` is for hash tables and changes
+    /// no result.
     #[must_use]
     pub fn new(parameters: &Parameters, key: HashKey) -> Self {
         Self {
@@ -65,8 +65,8 @@ impl Polls {
     }
 
     /// Sets how many blocks are looked at to decide whether a poll is finished. Raise it along with
-    /// the number of blocks that consensus can have undecided: with fewer, a poll whose votes spread
-    /// over a larger tree waits for its answers.
+    /// the number of blocks that consensus can have undecided: with fewer, a poll whose votes
+    /// spread over a larger tree waits for its answers.
     #[must_use]
     pub const fn with_vertices_max(mut self, vertices_max: u32) -> Self {
         self.graph.vertices_max = vertices_max;
@@ -75,13 +75,13 @@ impl Polls {
 
     /// Opens a poll of `validators`, each as often as it was sampled. It is the newest one.
     ///
-    /// False if a poll with this request identifier is open; nothing changes then. A poll of nobody is
-    /// finished, but like every poll leaves only when an answer arrives, for it or an older one.
+    /// False if a poll with this request identifier is open; nothing changes then. A poll of nobody
+    /// is finished, but like every poll leaves only when an answer arrives, for it or an older one.
     ///
     /// # Errors
     ///
-    /// [`Error::TooManyVotes`] if more than `k` were sampled, [`Error::PollsFull`] if no more polls can
-    /// be open at once. Nothing changes on either.
+    /// [`Error::TooManyVotes`] if more than `k` were sampled, [`Error::PollsFull`] if no more polls
+    /// can be open at once. Nothing changes on either.
     pub fn add(&mut self, request_id: u32, validators: &Bag<NodeId>) -> Result<bool, Error> {
         if self.contains(request_id) {
             return Ok(false);
@@ -105,11 +105,12 @@ impl Polls {
 
     /// Counts the answer of `validator` to a poll, and hands out the votes of the polls that leave.
     ///
-    /// The results are in issue order; there is none while the poll that was answered or an older one
-    /// is unfinished. They are lent until the next vote or drop, which uses their memory again.
+    /// The results are in issue order; there is none while the poll that was answered or an older
+    /// one is unfinished. They are lent until the next vote or drop, which uses their memory again.
     ///
-    /// An answer to a poll that is not open is ignored. One of a validator that was not sampled, or was
-    /// heard before, counts nothing, but the question whether the poll is finished is asked again.
+    /// An answer to a poll that is not open is ignored. One of a validator that was not sampled, or
+    /// was heard before, counts nothing, but the question whether the poll is finished is asked
+    /// again.
     #[must_use = "the votes of a poll are handed out only once"]
     pub fn vote(
         &mut self,
@@ -121,8 +122,8 @@ impl Polls {
         self.respond(request_id, ancestry, |poll| poll.vote(validator, id))
     }
 
-    /// Notes that `validator` will not answer a poll, and hands out the votes of the polls that leave,
-    /// as [`vote`](Self::vote) does.
+    /// Notes that `validator` will not answer a poll, and hands out the votes of the polls that
+    /// leave, as [`vote`](Self::vote) does.
     #[must_use = "the votes of a poll are handed out only once"]
     pub fn drop_validator(
         &mut self,
@@ -159,8 +160,8 @@ impl Polls {
 
     /// Whether each open poll is finished by the block tree of this moment, oldest first.
     ///
-    /// For tools and traces. Looking changes nothing: a poll stays finished only once a vote or a drop
-    /// found it so, and until then the answer can go back to false with a change of the tree.
+    /// For tools and traces. Looking changes nothing: a poll stays finished only once a vote or a
+    /// drop found it so, and until then the answer can go back to false with a change of the tree.
     pub fn would_finish(&self, ancestry: &impl Ancestry) -> impl Iterator<Item = (u32, bool)> {
         let mut graph = self.graph.fresh();
         self.open.iter().map(move |poll| {

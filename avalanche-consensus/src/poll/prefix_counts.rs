@@ -23,18 +23,18 @@ impl Sibling {
     }
 }
 
-/// Whether `holds` is true for every prefix count of `siblings`, which are all children of one block
-/// and in trie order.
+/// Whether `holds` is true for every prefix count of `siblings`, which are all children of one
+/// block and in trie order.
 ///
 /// Two or more siblings that agree on all bits before the one that divides them meet in an instance
-/// for those bits, which sees the sum of their counts. Siblings that differ in bit 0 share no bit, and
-/// there is no such instance.
+/// for those bits, which sees the sum of their counts. Siblings that differ in bit 0 share no bit,
+/// and there is no such instance.
 pub(super) fn all_prefix_counts(siblings: &[Sibling], holds: &mut impl FnMut(u32) -> bool) -> bool {
     sum_if_all(siblings, holds).is_some()
 }
 
-/// The sum of the counts, or `None` if `holds` is false for a prefix count. It calls itself at most 256
-/// levels deep, since the bit that divides the siblings rises with every level.
+/// The sum of the counts, or `None` if `holds` is false for a prefix count. It calls itself at most
+/// 256 levels deep, since the bit that divides the siblings rises with every level.
 fn sum_if_all(siblings: &[Sibling], holds: &mut impl FnMut(u32) -> bool) -> Option<u32> {
     let (first, last) = (siblings.first()?, siblings.last()?);
     let Some(bit) = first.id.first_difference(0..Id::BITS, &last.id) else {

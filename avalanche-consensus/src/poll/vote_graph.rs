@@ -10,12 +10,12 @@ use crate::{Bag, HashKey, Id};
 /// The blocks that were voted for and their ancestors, with the votes for each or its descendants.
 ///
 /// ```text
-///      (root)         Votes for a, b and c. All climbs go up one block at a time. Those from b and c
-///         |           meet in p, those from p and a in q, and then one climb is left that carries
-///         q           every vote: each count from q on is the number of votes, and no block above q
-///        / \          has two children here, so there is nothing more to look at.
-///       a   p         Had one climb ended at a block without a known parent, the others would have
-///          / \        to go on to their end.
+///      (root)       Votes for a, b and c. All climbs go up one block at a time. Those from b and c
+///         |         meet in p, those from p and a in q, and then one climb is left that carries
+///         q         every vote: each count from q on is the number of votes, and no block above q
+///        / \        has two children here, so there is nothing more to look at.
+///       a   p       Had one climb ended at a block without a known parent, the others would have
+///          / \      to go on to their end.
 ///         b   c
 /// ```
 ///
@@ -130,8 +130,8 @@ impl VoteGraph {
         step
     }
 
-    /// Adds up the counts from the leaves, each of which is among the first `voted` vertices. False if
-    /// `holds` is, or if a cycle keeps a vertex from being counted.
+    /// Adds up the counts from the leaves, each of which is among the first `voted` vertices. False
+    /// if `holds` is, or if a cycle keeps a vertex from being counted.
     fn all_transitive_counts(&mut self, voted: usize, holds: &mut impl FnMut(u32) -> bool) -> bool {
         let mut counted = 0;
         for leaf in 0..voted {

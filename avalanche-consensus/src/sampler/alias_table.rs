@@ -5,9 +5,9 @@ use crate::Error;
 
 /// Walker's alias table in Vose's construction, with whole numbers only.
 ///
-/// There are 2^b columns, the least power of two that gives each entry its own. Each column is as high
-/// as the total weight W and is shared by at most two entries. Every weight is scaled by 2^b, so no
-/// division is needed and the areas are exact:
+/// There are 2^b columns, the least power of two that gives each entry its own. Each column is as
+/// high as the total weight W and is shared by at most two entries. Every weight is scaled by 2^b,
+/// so no division is needed and the areas are exact:
 ///
 /// ```text
 ///   weights 3, 4, 1: W = 8, b = 2, scaled 12, 16, 4

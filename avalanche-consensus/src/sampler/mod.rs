@@ -1,8 +1,9 @@
 //! Choose whom to ask: samples by stake, repeatable from a seed.
 //!
-//! Two families, for two purposes. [`SeededSampler`] draws whom a node polls: it is fast, and no two
-//! nodes need to agree on it. The others repeat AvalancheGo's samplers number by number, failures
-//! included: proposers of Snowman++ are chosen with them, so every node must find the same ones.
+//! Two families, for two purposes. [`SeededSampler`] draws whom a node polls: it is fast, and no
+//! two nodes need to agree on it. The others repeat AvalancheGo's samplers number by number,
+//! failures included: proposers of Snowman++ are chosen with them, so every node must find the same
+//! ones.
 //!
 //! ```text
 //!   seed --> SeededSampler --> indices            alias table and BLAKE3 stream
@@ -14,8 +15,8 @@
 //!                                            WeightedHeap: unit of weight -> index
 //! ```
 //!
-//! Both draw distinct *units* of stake and report the owners. So a validator can come several times in
-//! one sample, up to its weight, and a sample fails only if there are fewer units than it wants.
+//! Both draw distinct *units* of stake and report the owners. So a validator can come several times
+//! in one sample, up to its weight, and a sample fails only if there are fewer units than it wants.
 //!
 //! # Example
 //!
@@ -33,8 +34,8 @@
 //!
 //! # Limits
 //!
-//! Totals are at most [`u64::MAX`] units. Memory is linear in the weights, and for what is drawn in the
-//! largest sample.
+//! Totals are at most [`u64::MAX`] units. Memory is linear in the weights, and for what is drawn in
+//! the largest sample.
 
 mod alias_table;
 mod mt19937;

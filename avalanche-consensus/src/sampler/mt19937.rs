@@ -6,10 +6,10 @@ use super::Source;
 
 /// MT19937, seeded and read as AvalancheGo does it through gonum's `prng.MT19937`.
 ///
-/// Of the 64-bit seed only the low 32 bits count, and a 64-bit number is two 32-bit ones, the high half
-/// first. It selects proposers before Durango and is the generator of the recorded sampler traces. Its
-/// outputs can be predicted by whoever has seen 624 of them: it is for rules that everybody must be able
-/// to repeat, never for secrets.
+/// Of the 64-bit seed only the low 32 bits count, and a 64-bit number is two 32-bit ones, the high
+/// half first. It selects proposers before Durango and is the generator of the recorded sampler
+/// traces. Its outputs can be predicted by whoever has seen 624 of them: it is for rules that
+/// everybody must be able to repeat, never for secrets.
 ///
 /// ```
 /// use avalanche_consensus::sampler::{Mt19937, Source};

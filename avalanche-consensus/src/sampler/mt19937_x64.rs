@@ -6,9 +6,9 @@ use super::Source;
 
 /// MT19937-64, the generator of gonum's `prng.MT19937_64`: the whole 64-bit seed counts.
 ///
-/// AvalancheGo selects the proposer of a slot with it since Durango (`vms/proposervm/proposer`). Its
-/// outputs can be predicted by whoever has seen 312 of them: it is for rules that everybody must be able
-/// to repeat, never for secrets.
+/// AvalancheGo selects the proposer of a slot with it since Durango (`vms/proposervm/proposer`).
+/// Its outputs can be predicted by whoever has seen 312 of them: it is for rules that everybody
+/// must be able to repeat, never for secrets.
 ///
 /// ```
 /// use avalanche_consensus::sampler::{Mt19937x64, Source};

@@ -5,7 +5,8 @@ use super::alias_table::{AliasTable, LENGTH_MAX};
 use super::seed_stream::{SeedStream, chance};
 use crate::Error;
 
-/// Draws validators by stake, without drawing a unit of stake twice; fast, and repeatable from a seed.
+/// Draws validators by stake, without drawing a unit of stake twice; fast, and repeatable from a
+/// seed.
 ///
 /// The samples have the distribution of AvalancheGo's, but not its numbers: nothing depends on whom
 /// another node asks. Equal seeds and equal calls give equal samples on every machine.
@@ -21,13 +22,13 @@ use crate::Error;
 ///
 /// # Limits
 ///
-/// At most [`SeededSampler::WEIGHTS_MAX`] weights, of which it keeps 28 to 44 bytes each; and four bytes
-/// for each unit of the total once a call has asked for more than a quarter of it, so at most 16 bytes
-/// for each validator that the largest call asked for.
+/// At most [`SeededSampler::WEIGHTS_MAX`] weights, of which it keeps 28 to 44 bytes each; and four
+/// bytes for each unit of the total once a call has asked for more than a quarter of it, so at most
+/// 16 bytes for each validator that the largest call asked for.
 ///
-/// A sample of `count` costs O(count), whatever the number of validators. A proposal is refused with a
-/// probability below 1/4, so fewer than 4/3 proposals are expected for each validator drawn, and more
-/// than 64 have a probability below 2^-128.
+/// A sample of `count` costs O(count), whatever the number of validators. A proposal is refused
+/// with a probability below 1/4, so fewer than 4/3 proposals are expected for each validator drawn,
+/// and more than 64 have a probability below 2^-128.
 ///
 /// ```
 /// use avalanche_consensus::sampler::SeededSampler;
@@ -60,8 +61,8 @@ impl SeededSampler {
     ///
     /// # Errors
     ///
-    /// [`Error::WeightOverflow`] if the sum is above [`u64::MAX`], [`Error::TooManyWeights`] if there are
-    /// more than [`SeededSampler::WEIGHTS_MAX`].
+    /// [`Error::WeightOverflow`] if the sum is above [`u64::MAX`], [`Error::TooManyWeights`] if
+    /// there are more than [`SeededSampler::WEIGHTS_MAX`].
     pub fn new(weights: &[u64], seed: [u8; 32]) -> Result<Self, Error> {
         let table = AliasTable::new(weights)?;
         Ok(Self {
@@ -88,16 +89,16 @@ impl SeededSampler {
         Ok(())
     }
 
-    /// Replaces `out` by the indices of `count` validators, in draw order. One can come several times,
-    /// up to its weight.
+    /// Replaces `out` by the indices of `count` validators, in draw order. One can come several
+    /// times, up to its weight.
     ///
     /// Allocates only if `out` has no room for `count`, or on the first call since the weights were
     /// given that asks for more than a quarter of the total.
     ///
     /// # Errors
     ///
-    /// [`Error::InsufficientWeight`] if `count` is above the total weight. Then neither `out` nor the
-    /// random stream has changed.
+    /// [`Error::InsufficientWeight`] if `count` is above the total weight. Then neither `out` nor
+    /// the random stream has changed.
     pub fn sample_into(&mut self, count: u32, out: &mut Vec<u32>) -> Result<(), Error> {
         let (total, wanted) = (self.total(), u64::from(count));
         if total < wanted {
@@ -144,8 +145,8 @@ impl SeededSampler {
         }
     }
 
-    /// Draws by a partial Fisher-Yates shuffle of the units. Any order of them will do to start from, so
-    /// the list is left as the last call left it.
+    /// Draws by a partial Fisher-Yates shuffle of the units. Any order of them will do to start
+    /// from, so the list is left as the last call left it.
     fn shuffle(&mut self, count: u32, out: &mut Vec<u32>) {
         if self.units.is_empty() {
             for (index, weight) in (0_u32..).zip(&self.weights) {

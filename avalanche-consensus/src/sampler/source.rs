@@ -2,8 +2,8 @@
 
 /// A stream of 64-bit numbers.
 ///
-/// The samplers of this module are functions of such a stream: equal streams give equal samples. Any
-/// generator of uniform numbers can implement it with one line.
+/// The samplers of this module are functions of such a stream: equal streams give equal samples.
+/// Any generator of uniform numbers can implement it with one line.
 ///
 /// ```
 /// use avalanche_consensus::sampler::{Mt19937x64, Source};
@@ -18,8 +18,8 @@ pub trait Source {
     /// A uniform number in `[0, n]`, AvalancheGo's `Uint64Inclusive` (`utils/sampler/rand.go`).
     ///
     /// It takes one number from the stream if `n + 1` is a power of two. Otherwise it takes numbers
-    /// until one can be used without a bias; each is refused with a probability below one half, so two
-    /// are expected at the most. A stream that repeats one unusable number never ends the call.
+    /// until one can be used without a bias; each is refused with a probability below one half, so
+    /// two are expected at the most. A stream that repeats one unusable number never ends the call.
     fn inclusive(&mut self, n: u64) -> u64 {
         if n & n.wrapping_add(1) == 0 {
             return self.next_u64() & n;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Source;
 
-/// Draws numbers in `[0, length)` without replacement: a Fisher-Yates shuffle that remembers only what
-/// it moved (AvalancheGo's `utils/sampler/uniform_replacer.go`).
+/// Draws numbers in `[0, length)` without replacement: a Fisher-Yates shuffle that remembers only
+/// what it moved (AvalancheGo's `utils/sampler/uniform_replacer.go`).
 ///
 /// # Limits
 ///
@@ -56,9 +56,9 @@ impl Uniform {
 
     /// Puts every number back and draws `count` of them, in draw order.
     ///
-    /// `None` if `count` is above the length. Then all numbers have been drawn, and the source has moved
-    /// on by as much: AvalancheGo finds out the same way, and its later samples depend on it. So a failed
-    /// call costs as much as a draw of the whole length.
+    /// `None` if `count` is above the length. Then all numbers have been drawn, and the source has
+    /// moved on by as much: AvalancheGo finds out the same way, and its later samples depend on it.
+    /// So a failed call costs as much as a draw of the whole length.
     pub fn sample<S: Source + ?Sized>(&mut self, count: usize, source: &mut S) -> Option<Vec<u64>> {
         self.reset();
         (0..count).map(|_| self.next(source)).collect()

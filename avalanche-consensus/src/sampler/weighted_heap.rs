@@ -5,8 +5,8 @@ use crate::Error;
 /// Maps every unit of weight to the entry that owns it (AvalancheGo's
 /// `utils/sampler/weighted_heap.go`).
 ///
-/// Entries stand in a heap, heaviest first, and each knows the weight of its subtree. Which entry owns
-/// which unit follows from that layout, so it is part of AvalancheGo's proposer rule:
+/// Entries stand in a heap, heaviest first, and each knows the weight of its subtree. Which entry
+/// owns which unit follows from that layout, so it is part of AvalancheGo's proposer rule:
 ///
 /// ```text
 ///   weights 2, 5, 1                 5        unit   0 1 2 3 4 5 6 7

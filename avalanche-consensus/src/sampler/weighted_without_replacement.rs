@@ -6,8 +6,8 @@ use crate::Error;
 /// Draws entries in proportion to their weight, and no unit of weight twice (AvalancheGo's
 /// `utils/sampler/weighted_without_replacement_generic.go`).
 ///
-/// Distinct units are drawn and each is mapped to its owner. So an entry can come several times, up to
-/// its weight.
+/// Distinct units are drawn and each is mapped to its owner. So an entry can come several times, up
+/// to its weight.
 ///
 /// ```
 /// use avalanche_consensus::sampler::{Mt19937, WeightedWithoutReplacement};
@@ -37,8 +37,8 @@ impl WeightedWithoutReplacement {
 
     /// Puts every unit back and draws `count` of them: the indices of their owners, in draw order.
     ///
-    /// `None` if `count` is above the total weight. Then every unit has been drawn, and the source has
-    /// moved on by as much, as after a failed [`Uniform::sample`].
+    /// `None` if `count` is above the total weight. Then every unit has been drawn, and the source
+    /// has moved on by as much, as after a failed [`Uniform::sample`].
     pub fn sample<S: Source + ?Sized>(
         &mut self,
         count: usize,
@@ -57,7 +57,8 @@ mod tests {
     /// `chain_source` of AvalancheGo's windower tests, whose chain identifier begins with 0, 2.
     const CHAIN: u64 = 0x0002_0000_0000_0000;
 
-    /// `vms/proposervm/proposer/windower_test.go`: how many windows each of six equal validators waits.
+    /// `vms/proposervm/proposer/windower_test.go`: how many windows each of six equal validators
+    /// waits.
     #[test]
     fn delays_before_durango_are_those_of_avalanchego() {
         let delays = |height: u64| {
@@ -69,8 +70,8 @@ mod tests {
         assert_eq!(delays(2), [5, 1, 3, 4, 0, 2].map(Some));
     }
 
-    /// `vms/proposervm/proposer/windower_test.go`: who may propose in each of 24 slots, of ten equal
-    /// validators.
+    /// `vms/proposervm/proposer/windower_test.go`: who may propose in each of 24 slots, of ten
+    /// equal validators.
     #[test]
     fn proposers_since_durango_are_those_of_avalanchego() {
         let mut sampler = WeightedWithoutReplacement::new(&[1; 10]).expect("small");

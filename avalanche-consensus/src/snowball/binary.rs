@@ -71,9 +71,9 @@ impl<R: Rule, const N: usize> Binary<R, N> {
 impl<const N: usize> Binary<Snowball, N> {
     /// Polls in which each value reached the preference threshold.
     #[must_use]
-    pub const fn strength(&self) -> [u64; 2] {
+    pub fn strength(&self) -> [u64; 2] {
         let polls = &self.state.strength.polls;
-        [*polls.get(Bit::Zero), *polls.get(Bit::One)]
+        [Bit::Zero, Bit::One].map(|bit| u64::from(*polls.get(bit)))
     }
 }
 
@@ -115,8 +115,8 @@ impl<R: Rule, const N: usize> BinaryState<R, N> {
         self.confidence.apply(thresholds, count);
     }
 
-    /// Records `polls` more polls for `choice`, which is preferred, that reach every threshold and decide
-    /// nothing.
+    /// Records `polls` more polls for `choice`, which is preferred, that reach every threshold and
+    /// decide nothing.
     pub(crate) fn repeat(&mut self, polls: u32, choice: Bit) {
         self.strength.record(choice, polls);
         self.confidence.repeat(polls);

@@ -9,9 +9,9 @@ use crate::Id;
 
 /// An instance that decides between any number of values.
 ///
-/// Every value is one instance's whole contest: unlike in a [`Tree`](super::Tree), values do not share
-/// what their bits have in common, so close contests take many more polls. Source of the rule:
-/// `snow/consensus/snowball/nnary_snowflake.go` and `nnary_snowball.go` of AvalancheGo.
+/// Every value is one instance's whole contest: unlike in a [`Tree`](super::Tree), values do not
+/// share what their bits have in common, so close contests take many more polls. Source of the
+/// rule: `snow/consensus/snowball/nnary_snowflake.go` and `nnary_snowball.go` of AvalancheGo.
 ///
 /// # Limits
 ///

@@ -16,10 +16,11 @@ pub struct ParametersConfig {
     /// Stake-weighted samples drawn for one poll, and the most votes a poll can have. Default 20.
     /// Raising it lowers the error of a decision and costs messages.
     pub k: u32,
-    /// Votes that set the preference. Default 15; more than `k / 2`. Below it a poll is unsuccessful.
+    /// Votes that set the preference. Default 15; more than `k / 2`. Below it a poll is
+    /// unsuccessful.
     pub alpha_preference: u32,
-    /// Votes that raise confidence. Default 15; from `alpha_preference` to `k`. Raising it lowers the
-    /// error and makes decisions depend on more validators answering.
+    /// Votes that raise confidence. Default 15; from `alpha_preference` to `k`. Raising it lowers
+    /// the error and makes decisions depend on more validators answering.
     pub alpha_confidence: u32,
     /// Polls in a row that decide. Default 20; at least `concurrent_repolls`. Raising it lowers the
     /// error exponentially and costs time.

@@ -1,5 +1,5 @@
-//! Instances and trees, one picture for each rule. The names of AvalancheGo's tests of the same rules are
-//! in the comments.
+//! Instances and trees, one picture for each rule. The names of AvalancheGo's tests of the same
+//! rules are in the comments.
 
 use super::*;
 use crate::{Bag, Error, HashKey, Id};
@@ -245,8 +245,8 @@ fn choices_can_differ_in_the_last_bit_alone() {
     );
 }
 
-/// `TestSnowballFirstBinary`, `TestSnowballAddDecidedFirstBit`: a decided bit is dropped with its loser,
-/// and excludes later choices.
+/// `TestSnowballFirstBinary`, `TestSnowballAddDecidedFirstBit`: a decided bit is dropped with its
+/// loser, and excludes later choices.
 #[test]
 fn a_decided_bit_excludes_what_contradicts_it() {
     let (zero, one) = (id(0, false), id(1, false));
@@ -271,7 +271,8 @@ fn a_decided_bit_excludes_what_contradicts_it() {
     assert_eq!(*tree.preference(), one);
 }
 
-/// `TestSnowballTransitiveReset`: a failed poll reaches one level further down with each later poll.
+/// `TestSnowballTransitiveReset`: a failed poll reaches one level further down with each later
+/// poll.
 #[test]
 fn resets_are_handed_down_lazily() {
     // Bit 0: {0, 2, 8} against none; bit 1: 2 against {0, 8}; bit 3: 0 against 8.

@@ -56,8 +56,8 @@ impl<R: Rule, const N: usize> Unary<R, N> {
 impl<const N: usize> Unary<Snowball, N> {
     /// Polls that reached the preference threshold.
     #[must_use]
-    pub const fn strength(&self) -> u64 {
-        self.state.strength.0
+    pub fn strength(&self) -> u64 {
+        self.state.strength.0.into()
     }
 }
 

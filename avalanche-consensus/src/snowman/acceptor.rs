@@ -10,9 +10,10 @@ use crate::{Error, Height, Id};
 /// # Contract
 ///
 /// For each accepted block: [`notify_accepted`](Acceptor::notify_accepted), then
-/// [`accept`](Acceptor::accept), then [`reject`](Acceptor::reject) for every sibling in the order in
-/// which they were added, then for the descendants of those siblings, each after its parent. Everything
-/// that belongs to one accepted block comes before anything of the next, and heights rise by one.
+/// [`accept`](Acceptor::accept), then [`reject`](Acceptor::reject) for every sibling in the order
+/// in which they were added, then for the descendants of those siblings, each after its parent.
+/// Everything that belongs to one accepted block comes before anything of the next, and heights
+/// rise by one.
 ///
 /// An error ends the poll at that call and poisons the instance: the last accepted block has moved
 /// only if `accept` returned. Source of the rule: `snow/consensus/snowman/topological.go` and
@@ -23,8 +24,8 @@ pub trait Acceptor {
     /// Why a decision could not be carried out.
     type Error;
 
-    /// Tells that `id` is about to be accepted, before anything depends on it. An indexer can be one
-    /// block ahead after a crash, and never behind.
+    /// Tells that `id` is about to be accepted, before anything depends on it. An indexer can be
+    /// one block ahead after a crash, and never behind.
     ///
     /// # Errors
     ///

@@ -101,8 +101,8 @@ impl<R: Rule> Topological<R> {
         Ok(())
     }
 
-    /// Counts the poll on the levels of the chain that only repeat the one before, up to the first that
-    /// does not, and without the last: nearly all levels of nearly all polls of a long chain.
+    /// Counts the poll on the levels of the chain that only repeat the one before, up to the first
+    /// that does not, and without the last: nearly all levels of nearly all polls of a long chain.
     fn extend_chain(&mut self, walk: &mut Walk) {
         let (mut parent, children, count) = self.climb.chain();
         let mut taken = 0;
@@ -123,7 +123,8 @@ impl<R: Rule> Topological<R> {
         }
     }
 
-    /// Counts the poll on the next level if it only repeats the one before, and returns whether it does.
+    /// Counts the poll on the next level if it only repeats the one before, and returns whether it
+    /// does.
     fn extend_streak(&mut self, link: Link) -> bool {
         let slot = self.arena.slot_mut(link.parent);
         if slot.should_falter

@@ -1,7 +1,7 @@
 //! The blocks that an instance knows: the last accepted one and all that are processing.
 //!
-//! Blocks live side by side and name each other by index; identifiers are looked up only at the edge.
-//! A slot is 64 bytes, one cache line, and is used again after its block was decided.
+//! Blocks live side by side and name each other by index; identifiers are looked up only at the
+//! edge. A slot is 64 bytes, one cache line, and is used again after its block was decided.
 
 use crate::snowball::{Ids, NodeRef, Streak};
 use crate::vocabulary::IdMap;
@@ -51,8 +51,8 @@ pub(super) struct Slot {
     pub(super) live: bool,
 }
 
-/// What addition and decision touch: the height, when the block was added, and its place among those
-/// that are processing, oldest first.
+/// What addition and decision touch: the height, when the block was added, and its place among
+/// those that are processing, oldest first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Issued {
     pub(super) height: Height,

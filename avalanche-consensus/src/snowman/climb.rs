@@ -1,4 +1,5 @@
-//! From votes for blocks to votes for the children of each block: AvalancheGo's Kahn sort, as a climb.
+//! From votes for blocks to votes for the children of each block: AvalancheGo's Kahn sort, as a
+//! climb.
 //!
 //! ```text
 //!  height 3    tip: 12    other: 4           entries at the highest voted height
@@ -14,9 +15,10 @@
 //!
 //! Undecided blocks are a tree and a poll has at most `k` votes, so entries are replaced by their
 //! parents height by height and merged where they meet. A parent whose children have at least
-//! `alpha_preference` votes together becomes a level. Because that is more than half of `k`, no height
-//! has two, and the levels form one chain down from the last accepted block. Source of the rule:
-//! `calculateInDegree` and `pushVotes` in `snow/consensus/snowman/topological.go` of AvalancheGo.
+//! `alpha_preference` votes together becomes a level. Because that is more than half of `k`, no
+//! height has two, and the levels form one chain down from the last accepted block. Source of the
+//! rule: `calculateInDegree` and `pushVotes` in `snow/consensus/snowman/topological.go` of
+//! AvalancheGo.
 
 use super::arena::{Arena, BlockRef};
 use crate::Bag;
@@ -77,8 +79,8 @@ pub(super) struct Climb {
     /// Levels that were found while there were several entries, lowest height last.
     levels: Vec<Level>,
     ballots: Vec<Ballot>,
-    /// The blocks below those levels, lowest height last: the only child with votes of each level from
-    /// `base` up. All votes are for each of them.
+    /// The blocks below those levels, lowest height last: the only child with votes of each level
+    /// from `base` up. All votes are for each of them.
     chain: Vec<BlockRef>,
     base: BlockRef,
     count: u32,
@@ -148,7 +150,8 @@ impl Climb {
         Some(Link { parent: level.parent, child, count, next: parent(rest.last()) })
     }
 
-    /// Takes the level that [`Climb::link`] showed: the ballots for its tree, and how many votes they are.
+    /// Takes the level that [`Climb::link`] showed: the ballots for its tree, and how many votes
+    /// they are.
     pub(super) fn pop(&mut self) -> (&mut [Ballot], u32) {
         let level = match self.chain.pop() {
             Some(child) => {
@@ -170,8 +173,8 @@ impl Climb {
         (ballots, level.count)
     }
 
-    /// The next levels that have one child with votes: the block of the first, their children, the first
-    /// last, and the votes of each.
+    /// The next levels that have one child with votes: the block of the first, their children, the
+    /// first last, and the votes of each.
     pub(super) fn chain(&self) -> (BlockRef, &[BlockRef], u32) {
         (self.base, &self.chain, self.count)
     }
@@ -212,7 +215,8 @@ impl Climb {
         counted
     }
 
-    /// Brings the pending blocks of the present height in, and puts the entry with most votes first.
+    /// Brings the pending blocks of the present height in, and puts the entry with most votes
+    /// first.
     fn rise(&mut self) {
         let present = self.present;
         while let Some(entry) = self.pending.pop_if(|entry| entry.height == present) {
@@ -230,8 +234,8 @@ impl Climb {
         }
     }
 
-    /// Adds levels for the ancestors of the first entry, which has enough votes alone, until it meets
-    /// another one or a pending one joins. Returns whether it meets one in the next step.
+    /// Adds levels for the ancestors of the first entry, which has enough votes alone, until it
+    /// meets another one or a pending one joins. Returns whether it meets one in the next step.
     fn race(&mut self, arena: &Arena) -> bool {
         let Some((first, rest)) = self.entries.split_first_mut() else { return true };
         let joins = self.pending.last().map_or(0, |entry| entry.height);
@@ -277,7 +281,8 @@ impl Climb {
         }
     }
 
-    /// The parent whose children have at least `alpha_preference` votes together. There is at most one.
+    /// The parent whose children have at least `alpha_preference` votes together. There is at most
+    /// one.
     fn parent_with(&self, alpha_preference: u32) -> Option<BlockRef> {
         let enough = |count: u32| count >= alpha_preference;
         let alone = self.entries.iter().find(|entry| enough(entry.count));

@@ -1,7 +1,7 @@
 //! Decide a chain of blocks by repeated random sampling.
 //!
-//! A [`Topological`] holds the blocks that are still undecided. The caller adds blocks, reports what
-//! each sampled validator answered, and carries out the [`Decision`]s that come back.
+//! A [`Topological`] holds the blocks that are still undecided. The caller adds blocks, reports
+//! what each sampled validator answered, and carries out the [`Decision`]s that come back.
 //!
 //! ```text
 //!                           +-------------------------------------------+
@@ -12,10 +12,10 @@
 //!                           +-------------------------------------------+
 //! ```
 //!
-//! Every block with children owns a [`snowball::Tree`](crate::snowball::Tree) that decides between them.
-//! A vote for a block is a vote for all its undecided ancestors, so one poll moves a whole branch. A
-//! tree that is decided leads to an acceptance only when its block is the last accepted one: heights are
-//! decided bottom up, several in one poll if they are ready.
+//! Every block with children owns a [`snowball::Tree`](crate::snowball::Tree) that decides between
+//! them. A vote for a block is a vote for all its undecided ancestors, so one poll moves a whole
+//! branch. A tree that is decided leads to an acceptance only when its block is the last accepted
+//! one: heights are decided bottom up, several in one poll if they are ready.
 //!
 //! # Example
 //!
@@ -41,8 +41,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Source of the rules: `snow/consensus/snowman` of AvalancheGo, whose decisions this module takes on
-//! the same input.
+//! Source of the rules: `snow/consensus/snowman` of AvalancheGo, whose decisions this module takes
+//! on the same input.
 
 mod acceptor;
 mod apply;

@@ -57,8 +57,8 @@ impl<R: Rule> Topological<R> {
 
     /// The parent of a processing or last accepted block.
     ///
-    /// `None` for other blocks, and for the block that the instance started from. The parent of the last
-    /// accepted block is named although it is no longer known here.
+    /// `None` for other blocks, and for the block that the instance started from. The parent of the
+    /// last accepted block is named although it is no longer known here.
     #[must_use]
     pub fn parent(&self, id: &Id) -> Option<Id> {
         let block = self.arena.find(id)?;

@@ -1,5 +1,5 @@
-//! Blocks and polls, one picture for each rule. The names of AvalancheGo's tests of the same rules are in
-//! the comments.
+//! Blocks and polls, one picture for each rule. The names of AvalancheGo's tests of the same rules
+//! are in the comments.
 
 use std::time::Duration;
 
@@ -74,7 +74,8 @@ fn the_preferred_branch_grows_at_its_tip_only() {
     assert_eq!(snowman.parent(&id(4)), Some(id(3)));
 }
 
-/// `AddOnUnknownParentTest`, `ErrorOnAddDecidedBlockTest`, and what AvalancheGo leaves to its caller.
+/// `AddOnUnknownParentTest`, `ErrorOnAddDecidedBlockTest`, and what AvalancheGo leaves to its
+/// caller.
 #[test]
 fn a_refused_block_changes_nothing() {
     let mut snowman = snowman(1, 1, 1).with_processing_max(2);
@@ -136,7 +137,8 @@ fn descendants_of_a_rejected_block_are_rejected_after_it() {
     assert_eq!(preferred(&snowman), [5, 7]);
 }
 
-/// `RecordPollSplitVoteNoChangeTest`: shared bits make a split poll successful until they are decided.
+/// `RecordPollSplitVoteNoChangeTest`: shared bits make a split poll successful until they are
+/// decided.
 #[test]
 fn a_split_poll_decides_what_the_sides_share() {
     let mut snowman = snowman(2, 2, 1);
@@ -184,8 +186,8 @@ fn votes_at_different_depths_add_up() {
     assert_eq!(poll(&mut snowman, &[(4, 3)]), (Successful, "+4".to_owned()));
 }
 
-/// `RecordPollDivergedVotingWithNoConflictingBitTest`: a block against decided bits stays processing and
-/// is never preferred, although its own children are polled.
+/// `RecordPollDivergedVotingWithNoConflictingBitTest`: a block against decided bits stays
+/// processing and is never preferred, although its own children are polled.
 #[test]
 fn a_block_added_against_decided_bits_is_a_dead_branch() {
     let mut snowman = snowman(1, 1, 2);
@@ -250,6 +252,39 @@ fn a_run_of_equal_polls_shows_at_once() {
     add(&mut snowman, &[(6, GENESIS, 1)]);
     let genesis = snowman.inspect().into_iter().find(|block| block.id == id(GENESIS)).unwrap();
     assert_eq!(genesis.tree.unwrap().matches("Confidence = [5]").count(), 4);
+}
+
+/// The tree of a dead branch can be decided without being accepted. It counts no more, so no run of
+/// equal polls may begin on it.
+#[test]
+fn a_decided_tree_has_no_run() {
+    let mut snowman = snowman(1, 1, 3);
+    add(&mut snowman, &[(0b10, GENESIS, 1), (0b00, GENESIS, 1)]);
+    // Bit 0 is decided for 0, bit 1 is left open; then a block with 1 in bit 0 comes.
+    for name in [0b10, 0b00, 0b10] {
+        assert_eq!(poll(&mut snowman, &[(name, 1)]), (Successful, String::new()));
+    }
+    add(&mut snowman, &[(0b01, GENESIS, 1), (50, 0b01, 2)]);
+    let mut twin = *id(50).as_bytes();
+    twin[31] = 1 << 7;
+    let twin = Block { id: Id::new(twin), parent: id(0b01), height: Height::new(2) };
+    snowman.add(twin, Timestamp::ZERO).unwrap();
+    let dead = |snowman: &Topological| {
+        let block = snowman.inspect().into_iter().find(|block| block.id == id(0b01)).unwrap();
+        block.tree.unwrap()
+    };
+    let decided = |confidence| {
+        format!("SF(Confidence = [{confidence}], Finalized = true, SL(Preference = 0)) Bit = 255")
+    };
+    for _ in 0..3 {
+        let _ = poll(&mut snowman, &[(50, 1)]);
+    }
+    assert_eq!(dead(&snowman), decided(3));
+    let _ = poll(&mut snowman, &[]);
+    for _ in 0..3 {
+        let _ = poll(&mut snowman, &[(50, 1)]);
+        assert_eq!(dead(&snowman), decided(0));
+    }
 }
 
 #[test]

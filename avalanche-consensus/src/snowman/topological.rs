@@ -11,20 +11,21 @@ use crate::{Bag, Error, HashKey, Height, Id, Timestamp, events};
 
 /// Decides one chain of blocks by repeated polls, with AvalancheGo's decisions.
 ///
-/// The caller adds verified blocks, reports what each poll of sampled validators answered, and carries
-/// out the decisions that come back through an [`Acceptor`].
+/// The caller adds verified blocks, reports what each poll of sampled validators answered, and
+/// carries out the decisions that come back through an [`Acceptor`].
 ///
 /// # Poisoning
 ///
-/// When an acceptor fails or an invariant breaks, the state is partly changed. From then on every call
-/// that would change it returns [`Error::Poisoned`]; only [`Topological::last_accepted`] is meaningful.
+/// When an acceptor fails or an invariant breaks, the state is partly changed. From then on every
+/// call that would change it returns [`Error::Poisoned`]; only [`Topological::last_accepted`] is
+/// meaningful.
 ///
 /// # Limits
 ///
-/// At most [`PROCESSING_MAX`](Topological::PROCESSING_MAX) blocks are undecided at once, unless another
-/// bound is set. A block takes one 64-byte slot, one index entry, and at most two tree nodes. Recording a
-/// poll takes time in proportion to the undecided heights between the voted and the last accepted
-/// blocks, and allocates nothing once its working memory has grown to that size.
+/// At most [`PROCESSING_MAX`](Topological::PROCESSING_MAX) blocks are undecided at once, unless
+/// another bound is set. A block takes one 64-byte slot, one index entry, and at most two tree
+/// nodes. Recording a poll takes time in proportion to the undecided heights between the voted and
+/// the last accepted blocks, and allocates nothing once its working memory has grown to that size.
 #[derive(Clone, Debug)]
 pub struct Topological<R: Rule = Snowflake> {
     pub(super) parameters: Parameters,
@@ -154,7 +155,8 @@ impl<R: Rule> Topological<R> {
         if count > k {
             return Err(RecordPollError::Refused(Error::TooManyVotes { votes: count, k }));
         }
-        // Whatever does not come back, a panic of the acceptor included, leaves a poisoned instance.
+        // Whatever does not come back, a panic of the acceptor included, leaves a poisoned
+        // instance.
         self.poisoned = true;
         self.stats.polls += 1;
         let alpha = self.parameters.alpha_preference();

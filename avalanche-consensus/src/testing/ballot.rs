@@ -22,7 +22,8 @@ pub enum Size {
     Full,
     /// `alpha_confidence`: just enough to raise confidence.
     Confidence,
-    /// `alpha_preference`: moves the preference, and raises confidence only if the thresholds agree.
+    /// `alpha_preference`: moves the preference, and raises confidence only if the thresholds
+    /// agree.
     Preference,
     /// One less than `alpha_preference`.
     Short,

@@ -68,9 +68,9 @@ impl Acceptor for CallLog {
     }
 }
 
-/// The calls of one poll must be those of `acceptances`: for each of them notify, accept, every sibling
-/// of the accepted block, every descendant of those after its parent. If `cut`, the acceptor refused
-/// the last of the calls and the rest must be missing.
+/// The calls of one poll must be those of `acceptances`: for each of them notify, accept, every
+/// sibling of the accepted block, every descendant of those after its parent. If `cut`, the
+/// acceptor refused the last of the calls and the rest must be missing.
 pub(crate) fn check_order(
     calls: &[Call],
     acceptances: &[Acceptance],

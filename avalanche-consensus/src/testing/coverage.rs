@@ -5,8 +5,8 @@ use std::fmt;
 
 /// How often each of a fixed list of situations came up.
 ///
-/// A property test that never reaches a situation says nothing about it. So runners count, and a test
-/// ends by asserting that [`unreached`](Self::unreached) is empty.
+/// A property test that never reaches a situation says nothing about it. So runners count, and a
+/// test ends by asserting that [`unreached`](Self::unreached) is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
     counts: BTreeMap<&'static str, u64>,

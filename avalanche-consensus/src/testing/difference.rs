@@ -55,8 +55,8 @@ pub(crate) fn demand(
     if so { Ok(()) } else { Err(Difference::new(what, "to be so".to_owned(), found())) }
 }
 
-/// The printed forms of two trees must be equal, except that the library may print any confidence where
-/// the model has none: it resets an instance when it next visits it, and not before.
+/// The printed forms of two trees must be equal, except that the library may print any confidence
+/// where the model has none: it resets an instance when it next visits it, and not before.
 pub(crate) fn same_print(expected: &str, actual: &str) -> Result<(), Difference> {
     let same = expected.lines().count() == actual.lines().count()
         && expected.lines().zip(actual.lines()).all(|(expected, actual)| {

@@ -140,7 +140,8 @@ impl Open {
             }
         }
         let mut counts: Vec<u32> = totals.values().copied().collect();
-        // Two siblings part at some bit. All that share the bits before it have an instance for those.
+        // Two siblings part at some bit. All that share the bits before it have an instance for
+        // those.
         for siblings in children.values() {
             let mut sets: BTreeSet<BTreeSet<Id>> = BTreeSet::new();
             for one in siblings {

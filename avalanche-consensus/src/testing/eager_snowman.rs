@@ -9,10 +9,10 @@ use crate::{Bag, Error, Height, Id};
 
 /// The reference for [`Topological`](crate::snowman::Topological): decides from the definition.
 ///
-/// The votes of a block are its own and those of its descendants. A poll walks from the last accepted
-/// block to the child whose children got enough votes, records the children's votes in each block's
-/// [`EagerTree`] on the way, and resets every tree that the walk does not reach. The preferred branch
-/// is looked up again whenever it is asked for.
+/// The votes of a block are its own and those of its descendants. A poll walks from the last
+/// accepted block to the child whose children got enough votes, records the children's votes in
+/// each block's [`EagerTree`] on the way, and resets every tree that the walk does not reach. The
+/// preferred branch is looked up again whenever it is asked for.
 #[derive(Clone, Debug)]
 pub struct EagerSnowman {
     factory: Factory,
@@ -36,13 +36,13 @@ impl EagerSnowman {
         Self { factory, parameters, last_accepted, height, blocks }
     }
 
-    /// Adds a block below a processing block or the last accepted one. Says what it meant for the tree
-    /// of its parent.
+    /// Adds a block below a processing block or the last accepted one. Says what it meant for the
+    /// tree of its parent.
     ///
     /// # Errors
     ///
-    /// Those of [`Topological::add`](crate::snowman::Topological::add) except for bounds, which a model
-    /// does not have.
+    /// Those of [`Topological::add`](crate::snowman::Topological::add) except for bounds, which a
+    /// model does not have.
     pub fn add(&mut self, block: Block) -> Result<Option<Added>, Error> {
         if self.processing(&block.id) {
             return Err(Error::Duplicate { block: block.id });
@@ -205,7 +205,8 @@ impl EagerSnowman {
         u32::from(own) + children.into_iter().map(|child| self.reset_from(child)).sum::<u32>()
     }
 
-    /// Accepts `id`, a child of the last accepted block `parent`, and rejects what conflicts with it.
+    /// Accepts `id`, a child of the last accepted block `parent`, and rejects what conflicts with
+    /// it.
     fn accept(&mut self, parent: Id, id: Id) -> Acceptance {
         let children = self.blocks.remove(&parent).map_or_else(Vec::new, |node| node.children);
         let height = self.height(&id).unwrap_or_default();

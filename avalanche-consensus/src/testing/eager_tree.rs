@@ -7,8 +7,8 @@ use crate::{Bag, Id};
 
 /// Which rule the instances of a model follow.
 ///
-/// The library chooses the rule by type ([`Rule`](crate::snowball::Rule)); a model is one type, so that
-/// a generated script can choose.
+/// The library chooses the rule by type ([`Rule`](crate::snowball::Rule)); a model is one type, so
+/// that a generated script can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Factory {
     /// The newest successful poll decides the preference.
@@ -19,11 +19,11 @@ pub enum Factory {
 
 /// The reference for [`Tree`](crate::snowball::Tree): an uncompressed trie that resets eagerly.
 ///
-/// The node at depth `i` decides bit `i`. It is unary while only one value of its bit was added below
-/// its prefix, binary afterwards. Where the library leaves a note to reset a branch later, this model
-/// resets the whole branch at once. Preference, finalisation and success are the same; so is the
-/// printed form, except for confidence in branches that the library was told to reset but has not
-/// visited since.
+/// The node at depth `i` decides bit `i`. It is unary while only one value of its bit was added
+/// below its prefix, binary afterwards. Where the library leaves a note to reset a branch later,
+/// this model resets the whole branch at once. Preference, finalisation and success are the same;
+/// so is the printed form, except for confidence in branches that the library was told to reset but
+/// has not visited since.
 #[derive(Clone, Debug)]
 pub struct EagerTree {
     factory: Factory,
@@ -202,8 +202,8 @@ impl SplitCase {
 /// What [`EagerTree::record_poll`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TreePoll {
-    /// Whether the first undecided bit got enough votes; `None` if no bit was undecided, because then
-    /// the library's answer is not specified.
+    /// Whether the first undecided bit got enough votes; `None` if no bit was undecided, because
+    /// then the library's answer is not specified.
     pub success: Option<bool>,
     /// Confidences that were not zero and were set to zero, counted by bit.
     pub resets: u32,

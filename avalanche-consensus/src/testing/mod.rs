@@ -1,12 +1,12 @@
 //! What dependants test with: reference models, generators and runners (feature `testing`).
 //!
-//! Snow is easy to define and hard to do fast, so the library and the definition are two programs. The
-//! models here are the definition: [`EagerTree`] decides every bit of every choice by an instance of
-//! its own, [`EagerSnowman`] adds votes up over whole subtrees, and both reset at once what the library
-//! resets when it next comes by; [`EagerPolls`] asks every instance that would see the votes of a poll. A
-//! script is a list of operations that can run from any state; a runner ([`TreeScript::run`],
-//! [`SnowmanScript::run`], [`PollsScript::run`]) performs it on the library and on the model and
-//! compares after every operation.
+//! Snow is easy to define and hard to do fast, so the library and the definition are two programs.
+//! The models here are the definition: [`EagerTree`] decides every bit of every choice by an
+//! instance of its own, [`EagerSnowman`] adds votes up over whole subtrees, and both reset at once
+//! what the library resets when it next comes by; [`EagerPolls`] asks every instance that would see
+//! the votes of a poll. A script is a list of operations that can run from any state; a runner
+//! ([`TreeScript::run`], [`SnowmanScript::run`], [`PollsScript::run`]) performs it on the library
+//! and on the model and compares after every operation.
 //!
 //! ```text
 //!  strategies (proptest) --+                +--> library --+
@@ -17,10 +17,10 @@
 //! # Contract
 //!
 //! A model and the library agree on preference, preferred branch, finalisation, accepts and rejects
-//! with their order, outcomes of polls and the shape of printed trees, for every sequence of calls that
-//! the library allows. Two things are not compared, because they are not specified: whether a poll of a
-//! finalised tree was successful, and confidence of instances with a pending reset. Models are slow on
-//! purpose: a choice costs 256 nodes.
+//! with their order, outcomes of polls and the shape of printed trees, for every sequence of calls
+//! that the library allows. Two things are not compared, because they are not specified: whether a
+//! poll of a finalised tree was successful, and confidence of instances with a pending reset.
+//! Models are slow on purpose: a choice costs 256 nodes.
 //!
 //! # Stability
 //!

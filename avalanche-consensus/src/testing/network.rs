@@ -1,7 +1,7 @@
 //! A network of prefix trees that ask each other, until all have decided.
 //!
-//! There are no messages: in each step one undecided node, drawn at random, asks `k` others at random
-//! and records what they prefer at that moment. It is the model of AvalancheGo's own tests
+//! There are no messages: in each step one undecided node, drawn at random, asks `k` others at
+//! random and records what they prefer at that moment. It is the model of AvalancheGo's own tests
 //! (`snow/consensus/snowball/network_test.go`) and shows how many polls a contest takes.
 
 use crate::Id;
@@ -9,10 +9,11 @@ use crate::snowball::{Ballot, Forest, Parameters, Root, Rule, Streak, Thresholds
 
 /// Nodes that decide between colours by their bits. Everything random follows from the seed.
 ///
-/// Each node decides as a [`Tree`](crate::snowball::Tree) does, by the same code; but all trees stand in
-/// one place and know the colours by number, so that ten thousand of them fit a processor's cache. And
-/// a poll that repeats the one before, with all votes for one colour, is only counted until something
-/// else happens to the node, as in [`Topological`](crate::snowman::Topological).
+/// Each node decides as a [`Tree`](crate::snowball::Tree) does, by the same code; but all trees
+/// stand in one place and know the colours by number, so that ten thousand of them fit a
+/// processor's cache. And a poll that repeats the one before, with all votes for one colour, is
+/// only counted until something else happens to the node, as in
+/// [`Topological`](crate::snowman::Topological).
 ///
 /// ```
 /// use avalanche_consensus::Id;
@@ -28,7 +29,8 @@ use crate::snowball::{Ballot, Forest, Parameters, Root, Rule, Streak, Thresholds
 ///
 /// # Limits
 ///
-/// At most [`Network::COLOURS_MAX`] colours. A node takes at most two tree nodes a colour and 32 bytes.
+/// At most [`Network::COLOURS_MAX`] colours. A node takes at most two tree nodes a colour and 32
+/// bytes.
 #[derive(Clone, Debug)]
 pub struct Network<R: Rule> {
     forest: Forest<R>,
@@ -55,8 +57,8 @@ impl<R: Rule> Network<R> {
     /// Colours that a network can decide between.
     pub const COLOURS_MAX: usize = 256;
 
-    /// A network of `nodes` nodes. Each starts with a random one of `colours`, knows all of them, and
-    /// asks `k` nodes in a poll, or all if there are fewer; itself can be among them.
+    /// A network of `nodes` nodes. Each starts with a random one of `colours`, knows all of them,
+    /// and asks `k` nodes in a poll, or all if there are fewer; itself can be among them.
     ///
     /// Equal colours are one, and those beyond [`Network::COLOURS_MAX`] are left out. Without any
     /// colour there is no node.
@@ -72,11 +74,12 @@ impl<R: Rule> Network<R> {
         let mut preferences = Vec::new();
         for _ in 0..nodes {
             let first = random.below(choices);
-            let mut node = forest.plant(first);
+            let mut tree = Forest::new();
+            let mut node = tree.plant(first);
             for choice in (0..choices).filter(|choice| *choice != first) {
-                node = forest.add(node, choice, &colours);
+                node = tree.add(node, choice, &colours);
             }
-            roots.push(Root { node, should_reset: false });
+            roots.push(Root { node: forest.graft(&tree, node), should_reset: false });
             preferences.push(u8::try_from(first).unwrap_or(0));
         }
         Self {

@@ -87,8 +87,8 @@ pub enum Parent {
 /// A supply of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdSpace {
-    /// Ids that differ in a few low bits and perhaps in bit 255, so that they share prefixes, split at
-    /// every place, and come up again after they were decided.
+    /// Ids that differ in a few low bits and perhaps in bit 255, so that they share prefixes, split
+    /// at every place, and come up again after they were decided.
     Tiny {
         /// Low bits that differ, at most 12.
         bits: u32,
@@ -126,7 +126,8 @@ impl IdSpace {
     }
 }
 
-/// Valid parameters for any draw: `k` up to 20, `beta` up to 8, every threshold that goes with them.
+/// Valid parameters for any draw: `k` up to 20, `beta` up to 8, every threshold that goes with
+/// them.
 #[must_use]
 pub fn parameters([k, preference, confidence, beta]: [u8; 4]) -> Parameters {
     let k = u32::from(k) % 20 + 1;

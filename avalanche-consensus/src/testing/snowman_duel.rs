@@ -63,7 +63,8 @@ pub struct SnowmanRun {
 impl SnowmanScript {
     /// Runs the script on both and returns what the library did.
     ///
-    /// A script whose acceptor refuses a call ends there, after checking that the instance is poisoned.
+    /// A script whose acceptor refuses a call ends there, after checking that the instance is
+    /// poisoned.
     ///
     /// # Errors
     ///

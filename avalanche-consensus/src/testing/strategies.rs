@@ -1,8 +1,8 @@
 //! proptest generators of ids, parameters, votes and whole scripts.
 //!
-//! They follow the shape that finds most: few ids with long shared prefixes, a target that keeps its
-//! votes for several polls so that confidence builds up, and regimes that break it: split polls, votes
-//! for grandchildren or unknown ids, empty polls, sizes between the two thresholds.
+//! They follow the shape that finds most: few ids with long shared prefixes, a target that keeps
+//! its votes for several polls so that confidence builds up, and regimes that break it: split
+//! polls, votes for grandchildren or unknown ids, empty polls, sizes between the two thresholds.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -18,8 +18,8 @@ pub fn factory() -> impl Strategy<Value = Factory> {
     prop_oneof![Just(Factory::Snowflake), Just(Factory::Snowball)]
 }
 
-/// Every valid combination with `k` up to 20 and `beta` up to 8; small `beta` is favoured, because more
-/// is decided then.
+/// Every valid combination with `k` up to 20 and `beta` up to 8; small `beta` is favoured, because
+/// more is decided then.
 pub fn parameters() -> impl Strategy<Value = Parameters> {
     (any::<[u8; 3]>(), prop_oneof![2 => 0..3_u8, 1 => 0..8_u8]).prop_map(
         |([k, preference, confidence], beta)| drawn_parameters([k, preference, confidence, beta]),

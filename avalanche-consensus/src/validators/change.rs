@@ -3,8 +3,8 @@
 use super::Validator;
 use crate::{Error, NodeId};
 
-/// One change to a [`ValidatorSet`](super::ValidatorSet), as AvalancheGo's validator manager takes it
-/// (`snow/validators/manager.go`).
+/// One change to a [`ValidatorSet`](super::ValidatorSet), as AvalancheGo's validator manager takes
+/// it (`snow/validators/manager.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ValidatorChange {
@@ -40,8 +40,8 @@ impl ValidatorChange {
         }
     }
 
-    /// The weight after the change of a node that has `before`, where zero means that it is not in the
-    /// set.
+    /// The weight after the change of a node that has `before`, where zero means that it is not in
+    /// the set.
     pub(super) fn after(&self, before: u64) -> Result<u64, Error> {
         let node = self.node_id();
         match *self {
@@ -62,8 +62,8 @@ impl ValidatorChange {
     }
 }
 
-/// What became of one validator: its weight before and after, where zero means that it is not in the
-/// set.
+/// What became of one validator: its weight before and after, where zero means that it is not in
+/// the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ValidatorDiff {

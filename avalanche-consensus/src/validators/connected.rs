@@ -8,14 +8,14 @@ use crate::{Error, NodeId};
 /// Follows which nodes are connected and how much they weigh (AvalancheGo's
 /// `snow/engine/common/tracker/peers.go`).
 ///
-/// Connections and validators come in any order: a node can be connected before it becomes a validator,
-/// and stays connected when it is one no longer.
+/// Connections and validators come in any order: a node can be connected before it becomes a
+/// validator, and stays connected when it is one no longer.
 ///
 /// # Limits
 ///
 /// At most [`ConnectedWeight::CONNECTED_MAX`] connected nodes unless
-/// [`ConnectedWeight::with_connected_max`] says otherwise, and as many validators as a [`ValidatorSet`]
-/// has. Every change is O(log n), every question O(1).
+/// [`ConnectedWeight::with_connected_max`] says otherwise, and as many validators as a
+/// [`ValidatorSet`] has. Every change is O(log n), every question O(1).
 ///
 /// ```
 /// use avalanche_consensus::NodeId;
@@ -66,7 +66,8 @@ impl ConnectedWeight {
     ///
     /// # Errors
     ///
-    /// [`Error::ConnectionsFull`] if as many nodes as allowed are connected. Then nothing has changed.
+    /// [`Error::ConnectionsFull`] if as many nodes as allowed are connected. Then nothing has
+    /// changed.
     pub fn connect(&mut self, node_id: NodeId) -> Result<(), Error> {
         if self.connected.contains(&node_id) {
             return Ok(());
@@ -90,8 +91,8 @@ impl ConnectedWeight {
     ///
     /// # Errors
     ///
-    /// [`Error::WeightOverflow`] or [`Error::ValidatorsFull`] if the differences are not those of the set
-    /// that was followed so far. Then nothing has changed.
+    /// [`Error::WeightOverflow`] or [`Error::ValidatorsFull`] if the differences are not those of
+    /// the set that was followed so far. Then nothing has changed.
     pub fn follow(&mut self, diffs: &[ValidatorDiff]) -> Result<(), Error> {
         let undo: Vec<_> =
             diffs.iter().map(|diff| (diff.node_id, self.put(diff.node_id, diff.after))).collect();

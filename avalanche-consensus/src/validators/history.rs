@@ -23,9 +23,9 @@ use crate::{Error, Height, Id, NodeId};
 ///
 /// # Limits
 ///
-/// [`HistoryLimits`] bounds subnets, heights and recorded changes. Going back to a height is O(n + c log
-/// (n + c)) for n validators and c changes since that height; the present set is borrowed and costs
-/// nothing. Applying m changes costs what [`ValidatorSet::apply`] does.
+/// [`HistoryLimits`] bounds subnets, heights and recorded changes. Going back to a height is O(n +
+/// c log (n + c)) for n validators and c changes since that height; the present set is borrowed and
+/// costs nothing. Applying m changes costs what [`ValidatorSet::apply`] does.
 ///
 /// ```
 /// use avalanche_consensus::validators::{Validator, ValidatorChange, ValidatorHistory};
@@ -58,9 +58,9 @@ impl ValidatorHistory {
     /// Makes changes at a height, all or none, and returns what they came to, in the order of
     /// [`NodeId`].
     ///
-    /// The heights of a subnet do not decrease; changes at the present height add to it. The first call
-    /// for a subnet begins its history at that height, with an empty set before the changes. A call
-    /// without changes says that the height has come and nothing has changed.
+    /// The heights of a subnet do not decrease; changes at the present height add to it. The first
+    /// call for a subnet begins its history at that height, with an empty set before the changes. A
+    /// call without changes says that the height has come and nothing has changed.
     ///
     /// # Errors
     ///
@@ -90,8 +90,8 @@ impl ValidatorHistory {
         Ok(diffs)
     }
 
-    /// Says that a height has come for every subnet: until their next changes the sets are known to stay
-    /// as they are. A subnet that is further already stays where it is.
+    /// Says that a height has come for every subnet: until their next changes the sets are known to
+    /// stay as they are. A subnet that is further already stays where it is.
     pub fn advance(&mut self, height: Height) {
         for history in self.subnets.values_mut().filter(|history| history.last < height) {
             history.record(height, &[], &self.limits);
@@ -112,8 +112,8 @@ impl ValidatorHistory {
         self.subnet(subnet).map(|history| &history.set)
     }
 
-    /// The set at a height, exactly as it stood after the last change at that height. It is borrowed if
-    /// nothing has changed since.
+    /// The set at a height, exactly as it stood after the last change at that height. It is
+    /// borrowed if nothing has changed since.
     ///
     /// # Errors
     ///
@@ -150,17 +150,17 @@ impl ValidatorHistory {
 
 /// How much a [`ValidatorHistory`] remembers.
 ///
-/// The memory of a subnet is at most 28 bytes for each present validator and about 32 for each recorded
-/// change.
+/// The memory of a subnet is at most 28 bytes for each present validator and about 32 for each
+/// recorded change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct HistoryLimits {
-    /// Heights below the present one that can be asked for; 65,536 by default, zero for none. More of
-    /// them let a node check blocks that lie further behind.
+    /// Heights below the present one that can be asked for; 65,536 by default, zero for none. More
+    /// of them let a node check blocks that lie further behind.
     pub window: u64,
-    /// Recorded changes of one subnet; 1,048,576 by default. Above that the oldest heights are given up
-    /// before the window ends.
+    /// Recorded changes of one subnet; 1,048,576 by default. Above that the oldest heights are
+    /// given up before the window ends.
     pub changes_max: usize,
     /// Subnets; 1,024 by default.
     pub subnets_max: usize,

@@ -11,10 +11,10 @@
 //!   disconnect          +-----------------+
 //! ```
 //!
-//! A [`ValidatorSet`] holds the validators of one subnet at one height. A [`ValidatorHistory`] holds the
-//! sets of all subnets and answers for earlier heights, since a block names the height whose validators
-//! may propose and vote. A [`ConnectedWeight`] follows a set and says which part of it is connected.
-//! The rules of change are those of AvalancheGo (`snow/validators`).
+//! A [`ValidatorSet`] holds the validators of one subnet at one height. A [`ValidatorHistory`]
+//! holds the sets of all subnets and answers for earlier heights, since a block names the height
+//! whose validators may propose and vote. A [`ConnectedWeight`] follows a set and says which part
+//! of it is connected. The rules of change are those of AvalancheGo (`snow/validators`).
 //!
 //! # Example
 //!

@@ -8,15 +8,15 @@ use crate::{Error, NodeId};
 
 /// Validators in the order of their [`NodeId`], each with a weight above zero.
 ///
-/// The rules of change are those of AvalancheGo's validator manager (`snow/validators/manager.go`). One
-/// is stricter: a change that would lift the total above [`u64::MAX`] is refused, where AvalancheGo
-/// fails when the total is read.
+/// The rules of change are those of AvalancheGo's validator manager (`snow/validators/manager.go`).
+/// One is stricter: a change that would lift the total above [`u64::MAX`] is refused, where
+/// AvalancheGo fails when the total is read.
 ///
 /// # Limits
 ///
-/// At most [`ValidatorSet::VALIDATORS_MAX`] validators, 28 bytes each. A lookup is O(log n). A weight
-/// changes in O(log n); a validator joins or leaves in O(n), which moves 28 bytes for each validator
-/// behind it. [`ValidatorSet::apply`] takes O(n + m log (n + m)) for m changes.
+/// At most [`ValidatorSet::VALIDATORS_MAX`] validators, 28 bytes each. A lookup is O(log n). A
+/// weight changes in O(log n); a validator joins or leaves in O(n), which moves 28 bytes for each
+/// validator behind it. [`ValidatorSet::apply`] takes O(n + m log (n + m)) for m changes.
 ///
 /// ```
 /// use avalanche_consensus::NodeId;
@@ -75,8 +75,8 @@ impl ValidatorSet {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroWeight`], [`Error::UnknownValidator`] or [`Error::WeightOverflow`]. Then nothing has
-    /// changed.
+    /// [`Error::ZeroWeight`], [`Error::UnknownValidator`] or [`Error::WeightOverflow`]. Then
+    /// nothing has changed.
     pub fn add_weight(&mut self, node_id: NodeId, weight: u64) -> Result<ValidatorDiff, Error> {
         self.change(ValidatorChange::AddWeight { node_id, weight })
     }
@@ -85,14 +85,14 @@ impl ValidatorSet {
     ///
     /// # Errors
     ///
-    /// [`Error::ZeroWeight`], [`Error::UnknownValidator`] or [`Error::WeightUnderflow`]. Then nothing has
-    /// changed.
+    /// [`Error::ZeroWeight`], [`Error::UnknownValidator`] or [`Error::WeightUnderflow`]. Then
+    /// nothing has changed.
     pub fn remove_weight(&mut self, node_id: NodeId, weight: u64) -> Result<ValidatorDiff, Error> {
         self.change(ValidatorChange::RemoveWeight { node_id, weight })
     }
 
-    /// Makes changes one after the other, all or none, and returns what they came to: one entry for each
-    /// validator whose weight is another one now, in the order of [`NodeId`].
+    /// Makes changes one after the other, all or none, and returns what they came to: one entry for
+    /// each validator whose weight is another one now, in the order of [`NodeId`].
     ///
     /// # Errors
     ///
@@ -184,8 +184,8 @@ impl ValidatorSet {
         pairs.map(|(node_id, weight)| Validator { node_id: *node_id, weight: *weight })
     }
 
-    /// A sampler whose indices are places in this set. It does not follow later changes: give it the new
-    /// weights with [`SeededSampler::reweigh`].
+    /// A sampler whose indices are places in this set. It does not follow later changes: give it
+    /// the new weights with [`SeededSampler::reweigh`].
     ///
     /// # Errors
     ///
@@ -248,8 +248,8 @@ impl ValidatorSet {
         }
     }
 
-    /// Writes the set anew, with many nodes joining and leaving at once. What stands between two of them
-    /// is copied as a whole.
+    /// Writes the set anew, with many nodes joining and leaving at once. What stands between two of
+    /// them is copied as a whole.
     fn merge(&mut self, diffs: &[ValidatorDiff]) {
         let room = self.len() + diffs.len();
         let mut merged = Self { total: self.total, ..Self::new() };

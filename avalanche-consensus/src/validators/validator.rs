@@ -4,8 +4,8 @@ use crate::NodeId;
 
 /// A node with a weight in the decisions of a subnet.
 ///
-/// The weight is in units of stake, nAVAX on the primary network. A poll can ask one validator for as
-/// many votes as it has units.
+/// The weight is in units of stake, nAVAX on the primary network. A poll can ask one validator for
+/// as many votes as it has units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Validator {

@@ -2,9 +2,9 @@
 
 /// A multiset, kept in the order of its values.
 ///
-/// A value with count zero is never in it. Counts and their sum saturate at [`u32::MAX`]. Values are
-/// kept in one sorted vector: a poll has at most `k` distinct ones, so lookups are a short search, and
-/// a bag that is cleared and filled again allocates nothing.
+/// A value with count zero is never in it. Counts and their sum saturate at [`u32::MAX`]. Values
+/// are kept in one sorted vector: a poll has at most `k` distinct ones, so lookups are a short
+/// search, and a bag that is cleared and filled again allocates nothing.
 ///
 /// ```
 /// use avalanche_consensus::{Bag, Id};

@@ -1,7 +1,7 @@
 //! Bincode forms of the vocabulary, written by hand: the derive macro would add two crates.
 //!
-//! Bincode is for local bytes only, behind a version byte that the owner of the record writes. What is
-//! hashed, signed or sent has a fixed layout of its own.
+//! Bincode is for local bytes only, behind a version byte that the owner of the record writes. What
+//! is hashed, signed or sent has a fixed layout of its own.
 
 /// Implements bincode for a type that wraps one value of `$inner`.
 macro_rules! bincode_as {

@@ -1,7 +1,7 @@
 //! CB58: base58 of a payload followed by the last four bytes of its SHA-256.
 //!
-//! Source of the rule: `utils/cb58/cb58.go` of AvalancheGo. The checksum is a single SHA-256, which is
-//! why the double hash of Bitcoin's check form does not fit.
+//! Source of the rule: `utils/cb58/cb58.go` of AvalancheGo. The checksum is a single SHA-256, which
+//! is why the double hash of Bitcoin's check form does not fit.
 
 use std::fmt;
 

@@ -10,8 +10,8 @@ use super::{ParseError, cb58, hex};
 
 /// 32 opaque bytes that name a block, a chain, a subnet or a VM.
 ///
-/// Ordering is bytewise lexicographic. It is not the order of the prefix tree, which reads bits least
-/// significant first inside each byte (`ids/bits.go` of AvalancheGo): bit `i` is
+/// Ordering is bytewise lexicographic. It is not the order of the prefix tree, which reads bits
+/// least significant first inside each byte (`ids/bits.go` of AvalancheGo): bit `i` is
 /// `(bytes[i / 8] >> (i % 8)) & 1`.
 ///
 /// The text form is CB58; [`Id::from_str`] also takes 64 hex digits, with or without `0x`.

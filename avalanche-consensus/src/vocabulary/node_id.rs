@@ -7,8 +7,8 @@ use super::{ParseError, cb58, hex};
 
 /// 20 opaque bytes that name a node.
 ///
-/// The text form is AvalancheGo's: `NodeID-` and the CB58 form of the bytes. [`NodeId::from_str`] also
-/// takes 40 hex digits, with or without `0x`.
+/// The text form is AvalancheGo's: `NodeID-` and the CB58 form of the bytes. [`NodeId::from_str`]
+/// also takes 40 hex digits, with or without `0x`.
 ///
 /// ```
 /// use avalanche_consensus::NodeId;

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Nanoseconds since an origin of the caller's choice: the Unix epoch in a node, zero in a simulation.
+/// Nanoseconds since an origin of the caller's choice: the Unix epoch in a node, zero in a
+/// simulation.
 ///
-/// The core never reads a clock, so a timestamp is always an argument. Sums and differences saturate.
+/// The core never reads a clock, so a timestamp is always an argument. Sums and differences
+/// saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]

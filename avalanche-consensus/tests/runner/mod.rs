@@ -9,8 +9,8 @@ use proptest::test_runner::{
 
 /// Runs `test` on `cases` generated values and panics with the smallest one that fails.
 ///
-/// The seed is fixed, so that a failing build fails again; `PROPTEST_RNG_SEED` sets another, to search
-/// for more. Failures are written beside `file`, and are tried first from then on.
+/// The seed is fixed, so that a failing build fails again; `PROPTEST_RNG_SEED` sets another, to
+/// search for more. Failures are written beside `file`, and are tried first from then on.
 pub(crate) fn run_cases<S: Strategy, T, E: fmt::Display>(
     cases: u32,
     file: &'static str,

@@ -1,8 +1,8 @@
 //! Minimal loops: what no implementation of a workload can avoid doing, and nothing else.
 //!
-//! They decide nothing and check nothing, so a ratio of 1 is out of reach by intent. They keep the two
-//! properties that a pure core must have: identifiers are looked up with a keyed hash (peers choose
-//! them), and what is random follows from a seed.
+//! They decide nothing and check nothing, so a ratio of 1 is out of reach by intent. They keep the
+//! two properties that a pure core must have: identifiers are looked up with a keyed hash (peers
+//! choose them), and what is random follows from a seed.
 
 pub mod alias;
 pub mod network;

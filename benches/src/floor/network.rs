@@ -1,8 +1,8 @@
 //! The floor of a network simulation: one byte a node, no instances, no identifiers.
 //!
-//! Each node counts consecutive polls with `alpha` votes for one colour. With many colours and a high
-//! `alpha` such a network never agrees, which the prefix tree exists to solve; as a measure of what a
-//! vote costs it serves all the same, so [`Flat::run`] is given a number of polls.
+//! Each node counts consecutive polls with `alpha` votes for one colour. With many colours and a
+//! high `alpha` such a network never agrees, which the prefix tree exists to solve; as a measure of
+//! what a vote costs it serves all the same, so [`Flat::run`] is given a number of polls.
 
 #![expect(clippy::indexing_slicing, reason = "indices are drawn below the length")]
 

@@ -1,4 +1,5 @@
-//! The floor of a poll's votes: for each find the poll, the validator and the block; climb once a poll.
+//! The floor of a poll's votes: for each find the poll, the validator and the block; climb once a
+//! poll.
 
 use std::collections::HashMap;
 

@@ -50,8 +50,8 @@ impl Walk {
         self.index.insert(id, ROOT);
     }
 
-    /// Looks each of `votes` up, and climbs from the blocks that `climbs` says: the others are met on
-    /// the way of those, so that no level is counted twice.
+    /// Looks each of `votes` up, and climbs from the blocks that `climbs` says: the others are met
+    /// on the way of those, so that no level is counted twice.
     pub fn poll(&mut self, votes: &[(Id, u32)], climbs: usize) -> u32 {
         let mut total = 0;
         for (at, (id, count)) in votes.iter().enumerate() {

@@ -3,8 +3,8 @@
 //! Each `node` is a real [`Topological`] with real [`Polls`] and a real [`SeededSampler`]. Between
 //! them is no socket but a queue of messages that arrive late, out of order or not at all
 //! (`simulation`). There is no VM: a block is its identifier, its parent and its height. Every node
-//! proposes when its timer fires, without asking whether somebody else does, so that most heights have
-//! several blocks to choose from.
+//! proposes when its timer fires, without asking whether somebody else does, so that most heights
+//! have several blocks to choose from.
 //!
 //! ```text
 //!            +-------------------- one queue, ordered by virtual time --------------------+

@@ -1,7 +1,7 @@
 //! One node: consensus, polls and a sampler, driven by messages and timers.
 //!
-//! Like the core it is pure: what must happen comes back as [`Output`]s. It keeps every block that it
-//! knows, so that it can give it to a peer that lost it; the run is bounded, so the memory is.
+//! Like the core it is pure: what must happen comes back as [`Output`]s. It keeps every block that
+//! it knows, so that it can give it to a peer that lost it; the run is bounded, so the memory is.
 
 use std::collections::BTreeMap;
 
@@ -209,7 +209,8 @@ impl Node {
         self.repoll()
     }
 
-    /// The time for the answers to a poll is over: asks those that are missing once more, or gives up.
+    /// The time for the answers to a poll is over: asks those that are missing once more, or gives
+    /// up.
     pub(super) fn deadline(&mut self, request: u32) -> Result<(), Error> {
         let Some(mut missing) = self.missing.remove(&request) else { return Ok(()) };
         if !self.polls.contains(request) {

@@ -17,8 +17,8 @@ const DELAY_MIN: Duration = Duration::from_millis(10);
 const DELAY_SPREAD: Duration = Duration::from_millis(40);
 /// Time for the answers to a query: a round trip at most. A node asks again what was not answered.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(110);
-/// Every node proposes once a slot, at a time in its first part that chance decides. What was proposed
-/// earlier in the slot has reached only some, so most heights have rivals.
+/// Every node proposes once a slot, at a time in its first part that chance decides. What was
+/// proposed earlier in the slot has reached only some, so most heights have rivals.
 const SLOT: Duration = Duration::from_millis(150);
 /// See [`SLOT`].
 const SLOT_SPREAD: Duration = Duration::from_millis(60);
@@ -150,9 +150,9 @@ pub struct Simulation {
 impl Simulation {
     /// A network at genesis.
     ///
-    /// The parameters are those of the network (k = 20, alpha = 15, beta = 20, four polls at a time).
-    /// Weights are about a thousand, and differ: with one unit for each vote every poll would ask all,
-    /// and without chance two equal camps would never tip.
+    /// The parameters are those of the network (k = 20, alpha = 15, beta = 20, four polls at a
+    /// time). Weights are about a thousand, and differ: with one unit for each vote every poll
+    /// would ask all, and without chance two equal camps would never tip.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The reference's cases as step tables, the bound, and a model that recurses as the reference does.
+//! The reference's cases as step tables, the bound, and a model that recurses as the reference
+//! does.
 
 use super::*;
 use proptest::prelude::*;

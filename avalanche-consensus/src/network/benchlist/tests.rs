@@ -102,8 +102,8 @@ fn room_is_made_by_those_who_fail_less_and_only_if_it_is_enough() {
     assert_eq!(fail(&mut full, 1, 2, &validators), [on(1, 300)]);
     assert_eq!(fail(&mut full, 2, 3, &validators), [on(2, 300)]);
     assert_eq!(fail(&mut full, 3, 3, &validators), [on(3, 300)]);
-    // 4 has 2/3: nobody fails less. Then 3/4: only 1 does, which is not enough. Then 4/5: 6 units are
-    // needed, and 1 and 2 have 7.
+    // 4 has 2/3: nobody fails less. Then 3/4: only 1 does, which is not enough. Then 4/5: 6 units
+    // are needed, and 1 and 2 have 7.
     assert_eq!(fail(&mut full, 4, 2, &validators), []);
     assert_eq!(fail(&mut full, 4, 1, &validators), []);
     let events = fail(&mut full, 4, 1, &validators);

@@ -15,8 +15,8 @@ const BLOCKS: usize = 60;
 
 #[derive(Clone, Debug)]
 enum Call {
-    /// Replaces the tree. The parent of a block is one of the `spread` blocks before it, or in a bushy
-    /// tree one of the first `spread` blocks, or in some cases unknown.
+    /// Replaces the tree. The parent of a block is one of the `spread` blocks before it, or in a
+    /// bushy tree one of the first `spread` blocks, or in some cases unknown.
     Tree {
         bushy: bool,
         spread: usize,
@@ -136,7 +136,8 @@ impl Model {
     }
 }
 
-/// Blocks whose identifiers share prefixes of many lengths, from none to all bits but the last ones.
+/// Blocks whose identifiers share prefixes of many lengths, from none to all bits but the last
+/// ones.
 fn block(n: usize) -> Id {
     let [low, ..] = n.to_le_bytes();
     let mut bytes = [0; 32];

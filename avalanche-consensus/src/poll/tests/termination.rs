@@ -98,8 +98,8 @@ fn votes_for_children_keep_the_poll_open_for_the_parent() {
 }
 
 /// ```text
-///  0 <- 3 <- 1      The poll has confidence for 3 after the fourth vote, and 1 could still reach the
-///                   preference threshold.
+///  0 <- 3 <- 1      The poll has confidence for 3 after the fourth vote, and 1 could still reach
+///                   the preference threshold.
 /// ```
 #[test]
 fn a_child_that_can_reach_preference_keeps_the_poll_open() {
@@ -166,8 +166,8 @@ fn deep_branches_that_both_fail_finish_a_poll() {
     assert_eq!(run(&mut self::polls(5, 5, 5), 5, &[6, 5, 6, 5], &deep), [false; 4]);
 }
 
-/// Bits are read from the lowest of each byte, so 0b0110 and 0b1110 share three of them and 0b0010 two
-/// with both; 0b0001 shares none with any.
+/// Bits are read from the lowest of each byte, so 0b0110 and 0b1110 share three of them and 0b0010
+/// two with both; 0b0001 shares none with any.
 #[test]
 fn siblings_with_a_shared_prefix_count_as_one() {
     let family = |children: &[u8]| -> BTreeMap<Id, Id> {
@@ -191,8 +191,8 @@ fn siblings_with_a_shared_prefix_count_as_one() {
     check(&[(0b1000_0000, 1), (0b0000_0000, 2)], &[3]);
 }
 
-/// Blocks 2 and 6 share two bits. Neither can reach 4 of 5 any more, and the instance for their prefix
-/// can, though their parent has enough already.
+/// Blocks 2 and 6 share two bits. Neither can reach 4 of 5 any more, and the instance for their
+/// prefix can, though their parent has enough already.
 #[test]
 fn a_prefix_that_can_change_keeps_the_poll_open() {
     let prefixed = tree(&[(2, 0), (6, 0), (1, 0)]);

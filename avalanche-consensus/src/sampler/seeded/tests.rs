@@ -1,8 +1,9 @@
 //! What the samples follow: exact laws, by chi-square tests on fixed seeds.
 //!
-//! Every test here compares counts with exact probabilities. Counts come from independent samples, one
-//! observation from each, so that they are multinomial and the test is valid. A correct sampler fails
-//! with a probability of 1 in 10,000 for a new seed; with the fixed seeds the outcome never changes.
+//! Every test here compares counts with exact probabilities. Counts come from independent samples,
+//! one observation from each, so that they are multinomial and the test is valid. A correct sampler
+//! fails with a probability of 1 in 10,000 for a new seed; with the fixed seeds the outcome never
+//! changes.
 
 use super::*;
 
@@ -19,7 +20,8 @@ impl Fit {
         let observations: u64 = cells.iter().map(|(count, _)| *count).sum();
         let sum: f64 = cells.iter().map(|(_, probability)| *probability).sum();
         assert!((sum - 1.0).abs() < 1e-9, "probabilities add up to {sum}");
-        // Cells with fewer than five expected go together; what can never happen must not have happened.
+        // Cells with fewer than five expected go together; what can never happen must not have
+        // happened.
         let (mut joined, mut groups) = ((0_u64, 0.0), Vec::new());
         for (count, probability) in cells {
             assert!(probability > 0.0 || count == 0, "an impossible outcome");
@@ -52,9 +54,9 @@ impl Fit {
     }
 }
 
-/// The critical value of a chi-square variable at one in 10,000, by the formula of Wilson and Hilferty:
-/// the cube root of such a variable over its degrees of freedom `d` is nearly normal, with mean
-/// `1 - 2/(9d)` and variance `2/(9d)`. The normal variable exceeds 3.7190 once in 10,000.
+/// The critical value of a chi-square variable at one in 10,000, by the formula of Wilson and
+/// Hilferty: the cube root of such a variable over its degrees of freedom `d` is nearly normal,
+/// with mean `1 - 2/(9d)` and variance `2/(9d)`. The normal variable exceeds 3.7190 once in 10,000.
 fn critical(degrees: usize) -> f64 {
     assert!(degrees > 0, "one cell alone tests nothing");
     let variance = 2.0 / (9.0 * degrees as f64);
@@ -164,8 +166,8 @@ fn distributions() -> Vec<(&'static str, Vec<u64>, u32)> {
 
 #[test]
 fn the_critical_value_is_exceeded_once_in_ten_thousand() {
-    // With an even number of degrees 2m, a chi-square variable exceeds x with the probability that a
-    // Poisson variable of mean x/2 is below m.
+    // With an even number of degrees 2m, a chi-square variable exceeds x with the probability that
+    // a Poisson variable of mean x/2 is below m.
     for half in [1_u32, 2, 5, 20, 50, 150] {
         let mean = critical(2 * half as usize) / 2.0;
         let mut term = libm::exp(-mean);
@@ -219,7 +221,8 @@ fn pairs_have_their_joint_distribution() {
 
 #[test]
 fn the_same_tests_refuse_biased_samplers() {
-    // Every second validator has a twentieth too much, as a column that is picked unevenly would give.
+    // Every second validator has a twentieth too much, as a column that is picked unevenly would
+    // give.
     let honest = vec![1_000; 100];
     let tilted: Vec<_> = (0..100).map(|at| if at % 2 == 0 { 1_050 } else { 1_000 }).collect();
     let mut biased = sampler(&tilted, 1);

@@ -1,5 +1,5 @@
-//! The nodes of trees, kept together: a chain has one tree for each block with children, and polls walk
-//! all of them, so nodes live side by side and are used again without asking the allocator.
+//! The nodes of trees, kept together: a chain has one tree for each block with children, and polls
+//! walk all of them, so nodes live side by side and are used again without asking the allocator.
 
 use super::super::binary::BinaryState;
 use super::super::bit::Pair;
@@ -86,6 +86,34 @@ impl<R: Rule> Forest<R> {
     /// Begins a tree with its first choice.
     pub(crate) fn plant(&mut self, choice: u32) -> NodeRef {
         self.insert(Node::leaf(choice, 0))
+    }
+
+    /// Copies a tree of another forest, parents first and the preferred branch before its rival:
+    /// polls that follow the preference then read memory in order.
+    #[cfg(feature = "testing")]
+    pub(crate) fn graft(&mut self, from: &Self, root: NodeRef) -> NodeRef {
+        if root.is_none() {
+            return root;
+        }
+        let at = self.insert(*from.node(root));
+        match *from.node(root) {
+            Node::Unary(node) => {
+                let child = self.graft(from, node.child);
+                if let Node::Unary(copy) = self.node_mut(at) {
+                    copy.child = child;
+                }
+            }
+            Node::Binary(node) => {
+                let bit = node.state.preference();
+                let child = self.graft(from, *node.children.get(bit));
+                let rival = self.graft(from, *node.children.get(bit.other()));
+                if let Node::Binary(copy) = self.node_mut(at) {
+                    copy.children = Pair::new(bit, child, rival);
+                }
+            }
+            Node::Free(_) => {}
+        }
+        at
     }
 
     /// Ends a tree.

@@ -11,10 +11,10 @@
 //!   000..     010..
 //! ```
 //!
-//! Each undecided bit is a binary instance and each run of bits on which all known choices agree is one
-//! unary instance: a path-compressed binary trie. A decided root is dropped, and with it the branch that
-//! it decided against. Votes for different choices count together for the bits that they share, which is
-//! why a contest of many settles in few polls.
+//! Each undecided bit is a binary instance and each run of bits on which all known choices agree is
+//! one unary instance: a path-compressed binary trie. A decided root is dropped, and with it the
+//! branch that it decided against. Votes for different choices count together for the bits that
+//! they share, which is why a contest of many settles in few polls.
 
 mod add;
 mod forest;
@@ -35,8 +35,9 @@ use crate::{Bag, Error, HashKey, Id};
 /// Decides between identifiers by their bits, so that rivals share what they have in common.
 ///
 /// Resets are lazy, as in AvalancheGo (`snow/consensus/snowball/tree.go`): a failed poll marks the
-/// branches that it did not visit, and the mark is carried out by the next poll that reaches them. The
-/// printed form shows the confidence that is stored, so it can be stale where a mark is pending.
+/// branches that it did not visit, and the mark is carried out by the next poll that reaches them.
+/// The printed form shows the confidence that is stored, so it can be stale where a mark is
+/// pending.
 ///
 /// Values of your own type take part by their hash: see [`Id::hash`].
 ///
@@ -45,7 +46,8 @@ use crate::{Bag, Error, HashKey, Id};
 /// use avalanche_consensus::{Bag, HashKey, Id};
 ///
 /// let (red, blue) = (Id::hash(b"red"), Id::hash(b"blue"));
-/// let mut tree = Tree::<Snowball>::new(Parameters::new(5, 4, 4, 3)?, red, HashKey::from_seed([0; 32]));
+/// let (parameters, key) = (Parameters::new(5, 4, 4, 3)?, HashKey::from_seed([0; 32]));
+/// let mut tree = Tree::<Snowball>::new(parameters, red, key);
 /// tree.add(blue)?;
 /// let votes = Bag::from(vec![(blue, 4), (red, 1)]);
 /// while !tree.finalized() {
@@ -101,7 +103,8 @@ impl<R: Rule> Tree<R> {
         }
     }
 
-    /// Changes how many choices the tree may hold, up to 2^30. Choices that were decided against count.
+    /// Changes how many choices the tree may hold, up to 2^30. Choices that were decided against
+    /// count.
     #[must_use]
     pub fn with_choices_max(self, max: u32) -> Self {
         Self { choices_max: max.min(Self::CHOICES_LIMIT), ..self }
@@ -129,10 +132,12 @@ impl<R: Rule> Tree<R> {
         Ok(())
     }
 
-    /// Counts a poll, and returns whether the first undecided bits reached the preference threshold.
+    /// Counts a poll, and returns whether the first undecided bits reached the preference
+    /// threshold.
     ///
-    /// Votes for choices that were never added are dropped. The result is unspecified once finalized.
-    /// A bag of more than `k` votes is not meaningful: both sides of a bit could reach the threshold.
+    /// Votes for choices that were never added are dropped. The result is unspecified once
+    /// finalized. A bag of more than `k` votes is not meaningful: both sides of a bit could reach
+    /// the threshold.
     pub fn record_poll(&mut self, votes: &Bag) -> bool {
         self.ballots.clear();
         let mut known = 0;

@@ -86,8 +86,8 @@ impl<R: Rule> Forest<R> {
         Polled { successful, preference, confidence, finalized }
     }
 
-    /// Records `polls` more polls like the latest one: all votes for `voted`, which is preferred, at least
-    /// `alpha_confidence` of them, and none of the polls decides anything.
+    /// Records `polls` more polls like the latest one: all votes for `voted`, which is preferred,
+    /// at least `alpha_confidence` of them, and none of the polls decides anything.
     pub(super) fn repeat(&mut self, root: NodeRef, polls: u32, voted: &Id) {
         let mut at = root;
         while !at.is_none() {
@@ -145,13 +145,13 @@ impl<R: Rule> Forest<R> {
         successful
     }
 
-    /// Renews the nodes on the way from `at` down to `end`, which is where the bits of `voted` lead, and
-    /// returns the node that stands in the place of `at`.
+    /// Renews the nodes on the way from `at` down to `end`, which is where the bits of `voted`
+    /// lead, and returns the node that stands in the place of `at`.
     ///
-    /// A decided node is dropped together with the branch it decided against; one without a child stays
-    /// and decides the whole tree. Confidence does not rise downwards, so a node is decided only if all
-    /// above it are. The recursion is at most 256 nodes of each kind deep, and runs only in polls that
-    /// decide bits or change a preference.
+    /// A decided node is dropped together with the branch it decided against; one without a child
+    /// stays and decides the whole tree. Confidence does not rise downwards, so a node is decided
+    /// only if all above it are. The recursion is at most 256 nodes of each kind deep, and runs
+    /// only in polls that decide bits or change a preference.
     fn renew(&mut self, at: NodeRef, end: NodeRef, voted: &Id) -> NodeRef {
         if at == end {
             return at;
@@ -216,8 +216,8 @@ impl<I: Ids> Votes for Many<'_, I> {
 }
 
 impl<R: Rule> UnaryNode<R> {
-    /// Records `count` votes. Returns whether the child is to be reset first, if there are enough votes
-    /// for the poll to go on there.
+    /// Records `count` votes. Returns whether the child is to be reset first, if there are enough
+    /// votes for the poll to go on there.
     fn record(&mut self, count: u32, reset: bool, thresholds: &Thresholds) -> bool {
         if reset {
             self.state.reset();
@@ -234,8 +234,8 @@ impl<R: Rule> UnaryNode<R> {
 }
 
 impl<R: Rule> BinaryNode<R> {
-    /// Records `count` votes for `bit`. Returns whether the child there is to be reset first, if there
-    /// are enough votes for the poll to go on there.
+    /// Records `count` votes for `bit`. Returns whether the child there is to be reset first, if
+    /// there are enough votes for the poll to go on there.
     fn record(&mut self, bit: Bit, count: u32, reset: bool, thresholds: &Thresholds) -> bool {
         if reset {
             self.state.reset();

@@ -1,12 +1,13 @@
 //! Polls that repeat the one before, counted and told to the tree later.
 //!
-//! Once a poll has gone through a tree with at least `alpha_confidence` votes for one choice, which the
-//! tree now prefers, a poll that gives that choice as many again does one thing, whoever has the other
-//! votes: every instance on the way to the choice counts one more. Marks are settled, preferences stay, and
-//! nothing can be decided while the root, which is the surest, is more than one poll away from `beta`. So
-//! such polls are only counted, and the tree is told of all of them at once before anything else happens
-//! to it: another kind of poll, one that could decide, or a new choice. Polls of a long chain, whose blocks
-//! nearly all see the same poll again, then cost one counter a block, whatever the trees look like.
+//! Once a poll has gone through a tree with at least `alpha_confidence` votes for one choice, which
+//! the tree now prefers, a poll that gives that choice as many again does one thing, whoever has
+//! the other votes: every instance on the way to the choice counts one more. Marks are settled,
+//! preferences stay, and nothing can be decided while the root, which is the surest, is more than
+//! one poll away from `beta`. So such polls are only counted, and the tree is told of all of them
+//! at once before anything else happens to it: another kind of poll, one that could decide, or a
+//! new choice. Polls of a long chain, whose blocks nearly all see the same poll again, then cost
+//! one counter a block, whatever the trees look like.
 
 use super::super::{Parameters, Rule};
 use super::Ids;
@@ -41,8 +42,8 @@ impl Streak {
         Self { choice, polls: 0, left }
     }
 
-    /// Counts a poll that gives `choice` `count` votes if it repeats the one before, and returns whether it
-    /// does.
+    /// Counts a poll that gives `choice` `count` votes if it repeats the one before, and returns
+    /// whether it does.
     pub(crate) fn extend(&mut self, choice: u32, count: u32, parameters: &Parameters) -> bool {
         let extends =
             self.choice == choice && self.left > 0 && count >= parameters.alpha_confidence();

@@ -110,7 +110,8 @@ fn memory_stays_within_the_limits() {
     };
     for height in 0..20 {
         history.apply(subnet(1), Height::new(height), &swap(height)).expect("valid");
-        // Two changes each: four heights, which the bound on changes allows, are less than the window.
+        // Two changes each: four heights, which the bound on changes allows, are less than the
+        // window.
         let (first, changes) = kept(&history);
         assert_eq!((first, changes), (height.saturating_sub(4), 2 * size(height.min(4))));
     }

@@ -132,7 +132,8 @@ fn places_weights_and_samples_belong_together() {
     assert_eq!(set.get(out[0] as usize), Some(validator(4, 1_000_000)));
 }
 
-/// Batches against single changes on a map: equal sets, equal refusals, whichever way is taken inside.
+/// Batches against single changes on a map: equal sets, equal refusals, whichever way is taken
+/// inside.
 #[test]
 fn batches_equal_single_changes() {
     let [merged, in_place, refused, left] = [const { Cell::new(0_u32) }; 4];
