@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::network::{BenchRule, TimeoutRule};
 use crate::snowball::{ParameterRule, ParametersConfig};
 use crate::{Height, Id, NodeId};
 
@@ -180,6 +181,40 @@ pub enum Error {
         /// The present height, which is the lowest that is allowed.
         last: Height,
     },
+    /// Timeouts break a rule. Change the value that the message names.
+    Timeouts {
+        /// The first rule that is broken.
+        rule: TimeoutRule,
+    },
+    /// No more requests can be open at once. Wait for answers or deadlines, or construct the
+    /// timeouts with a higher bound.
+    TimeoutsFull {
+        /// The bound.
+        max: usize,
+    },
+    /// Thresholds of a benchlist break a rule. Change the value that the message names.
+    Bench {
+        /// The first rule that is broken.
+        rule: BenchRule,
+    },
+    /// No more nodes can be followed by a benchlist. Construct it with a higher bound: as many as
+    /// there are validators.
+    BenchlistFull {
+        /// The bound.
+        max: usize,
+    },
+    /// No more jobs can wait. Work off those that are ready, abandon what will not come, or
+    /// construct the scheduler with a higher bound.
+    SchedulerFull {
+        /// The bound, of jobs, of what they wait for and of calls together.
+        max: usize,
+    },
+    /// No more blocks without a verdict can be remembered. Forget the block, or construct the tree
+    /// with a higher bound.
+    AncestorsFull {
+        /// The bound.
+        max: usize,
+    },
 }
 
 impl fmt::Display for Error {
@@ -295,6 +330,26 @@ impl fmt::Display for Error {
                 f,
                 "changes of subnet {subnet} at height {height}, which is past; apply at {last} or above"
             ),
+            Self::Timeouts { rule } => write!(f, "timeouts are invalid: {rule}"),
+            Self::TimeoutsFull { max } => {
+                write!(f, "{max} requests are open, which is the bound; wait for answers first")
+            }
+            Self::Bench { rule } => write!(f, "bench thresholds are invalid: {rule}"),
+            Self::BenchlistFull { max } => {
+                write!(
+                    f,
+                    "{max} nodes are followed, which is the bound; raise it to the validators"
+                )
+            }
+            Self::SchedulerFull { max } => {
+                write!(
+                    f,
+                    "scheduler holds {max} items, which is the bound; work off ready jobs first"
+                )
+            }
+            Self::AncestorsFull { max } => {
+                write!(f, "{max} blocks wait for a verdict, which is the bound; forget some first")
+            }
         }
     }
 }

@@ -27,6 +27,8 @@
 //! | know when a poll has heard enough | [`poll::Polls`] |
 //! | find what a network accepted, and what of it is missing | [`bootstrap`] |
 //! | pick validators by stake, reproducibly | [`sampler::SeededSampler`], [`validators::ValidatorHistory`] |
+//! | give up on slow peers, bench dead ones, pick fast ones | [`network`] |
+//! | hold blocks back until their ancestors come | [`engine`]: parts only, the engine is not written yet |
 //! | test your own program against models | the feature `testing` |
 //!
 //! Reading order for the code: `snowball/unary.rs`, `snowball/tree`, `snowman/topological.rs`,
@@ -52,9 +54,10 @@
 //! BFT Consensus through Metastability" (arXiv:1906.08936); Buchwald, Buttolph, Lewis-Pye, O'Grady,
 //! Sekniqi, "Frosty" (arXiv:2404.14250) for the two-threshold rule. The rules are those of
 //! AvalancheGo, in `snow/consensus/snowball`, `snow/consensus/snowman`,
-//! `snow/consensus/snowman/poll`, `snow/consensus/snowman/bootstrapper`,
-//! `snow/engine/snowman/bootstrap`, `utils/sampler` and `snow/validators`; decisions are compared
-//! with recorded traces of it by the example `replay`.
+//! `snow/consensus/snowman/poll`, `snow/consensus/snowman/bootstrapper`, `utils/sampler`,
+//! `snow/validators` and, for the parts around them, `utils/timer`, `utils/math`,
+//! `snow/networking/benchlist`, `network/p2p`, `snow/engine/snowman` and its `bootstrap`; decisions
+//! are compared with recorded traces of it by the example `replay`.
 //!
 //! # Features
 //!
@@ -79,8 +82,10 @@
 #![forbid(unsafe_code)]
 
 pub mod bootstrap;
+pub mod engine;
 mod error;
 mod events;
+pub mod network;
 pub mod poll;
 pub mod sampler;
 pub mod snowball;

@@ -60,7 +60,7 @@ pub fn add_block(
 ///
 /// # Errors
 ///
-/// [`Error::IntervalsFull`], as [`Intervals::add`]: the blocks in `store` were added, the next one was
+/// [`Error::IntervalsFull`], as [`Intervals::add`]: the blocks in `store` were added, the next was
 /// not, and stays missing if it was.
 pub fn process(
     intervals: &mut Intervals,

@@ -7,7 +7,7 @@
 //! then they are executed upwards.
 //!
 //! ```text
-//!  sample(validators) --> Minority --> every answer --> Majority --> what most of the stake accepted
+//!  sample(validators) --> Minority --> every answer --> Majority --> what most stake accepted
 //!                         a few are asked              all are asked              |
 //!                                                                                 v
 //!  height  0 ....... last accepted        [low ======== high]        [low === high]  accepted tip

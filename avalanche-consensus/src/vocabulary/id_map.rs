@@ -26,6 +26,11 @@ impl<K: Eq + std::hash::Hash, V> IdMap<K, V> {
         self.entries.get(id)
     }
 
+    /// The value of `id`, to change it.
+    pub(crate) fn get_mut(&mut self, id: &K) -> Option<&mut V> {
+        self.entries.get_mut(id)
+    }
+
     /// Whether `id` has a value.
     pub(crate) fn contains(&self, id: &K) -> bool {
         self.entries.contains_key(id)
