@@ -2,41 +2,17 @@
 //!
 //! One test only: the counter belongs to the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use avalanche_consensus::poll::Polls;
 use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::{Bag, HashKey, Id, NodeId};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-#[expect(unsafe_code, reason = "an allocator is unsafe to write; this one only counts")]
-// SAFETY: every call is passed on unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of `System`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract is that of `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's contract is that of `System`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
+use counting::Counting;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::new();
 
 const DEPTH: u8 = 64;
 
@@ -79,14 +55,14 @@ fn warm_polls_allocate_nothing() {
     let parameters = Parameters::new(20, 11, 20, 1).unwrap();
     let mut polls = Polls::new(&parameters, HashKey::from_seed([5; 32]));
     let sampled: Bag<NodeId> = (0..20).map(|n| NodeId::new([n; 20])).collect();
-    let cold = ALLOCATIONS.load(Ordering::Relaxed);
+    let cold = ALLOCATOR.allocations();
     for round in 0..20 {
         assert_eq!(three_polls(&mut polls, round * 3, &sampled, &tree), (3, 60));
     }
-    let warm = ALLOCATIONS.load(Ordering::Relaxed);
+    let warm = ALLOCATOR.allocations();
     assert!(warm > cold, "the counter counts");
     for round in 20..120 {
         assert_eq!(three_polls(&mut polls, round * 3, &sampled, &tree), (3, 60));
     }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - warm, 0);
+    assert_eq!(ALLOCATOR.allocations() - warm, 0);
 }

@@ -362,3 +362,14 @@ fn trees_and_flat_instances_share_an_interface() {
     assert_eq!(decide(&mut tree::<Snowflake>(single(3), &[first]), choice), 5);
     assert_eq!(decide(&mut Flat::<Snowflake>::new(single(3), first), choice), 5);
 }
+
+/// Counts beyond any `k` mean nothing, and break nothing.
+#[test]
+fn a_bag_of_absurd_size_does_no_harm() {
+    let (zero, one) = (id(0, false), id(1, false));
+    let votes = Bag::from(vec![(zero, u32::MAX), (one, u32::MAX)]);
+    let mut tree = tree::<Snowball>(single(2), &[zero, one]);
+    assert!(tree.record_poll(&votes));
+    let mut flat = Flat::<Snowball>::new(single(2), zero);
+    assert!(flat.record_poll(&votes));
+}
