@@ -2,10 +2,10 @@
 
 /// A multiset, kept in the order of its values.
 ///
-/// A value with count zero is never in it. The sum of all counts is at most [`u32::MAX`]: what would
-/// go beyond is not added, so whoever adds counts up cannot overflow. Values are kept in one sorted
-/// vector: a poll has at most `k` distinct ones, so lookups are a short search, and a bag that is
-/// cleared and filled again allocates nothing.
+/// A value with count zero is never in it. The sum of all counts is at most [`u32::MAX`]: what
+/// would go beyond is not added, so whoever adds counts up cannot overflow. Values are kept in one
+/// sorted vector: a poll has at most `k` distinct ones, so lookups are a short search, and a bag
+/// that is cleared and filled again allocates nothing.
 ///
 /// ```
 /// use avalanche_consensus::{Bag, Id};
