@@ -31,9 +31,23 @@
 //! Each bound can be set.
 
 mod ancestor_tree;
+mod block;
+mod config;
+mod fatal;
+mod fault;
+mod input;
+mod message;
+mod output;
 mod scheduler;
 mod unverified_cache;
 
 pub use ancestor_tree::AncestorTree;
+pub use block::{ParsedBlock, Summary, Tip};
+pub use config::{EngineConfig, Limits, Setup, StoredRun};
+pub use fatal::Fatal;
+pub use fault::Fault;
+pub use input::{Answer, Input, SyncMode, Verdict};
+pub use message::{Message, MessageKind};
+pub use output::{Call, CallId, Output, Phase};
 pub use scheduler::{Ready, Scheduler};
 pub use unverified_cache::UnverifiedCache;
