@@ -313,5 +313,6 @@ fn before_the_phase_begins_only_requests_are_served() {
     assert_eq!(harness.answer_next(), [Output::SetPreference(genesis().id())]);
     assert_eq!(harness.engine.phase(), Phase::NormalOperation);
     harness.prompt = true;
+    harness.input(Input::Connected(node(1)));
     assert_eq!(polls(&harness.offer(1, &block)), [1]);
 }
