@@ -138,6 +138,25 @@ mod tests {
     }
 
     #[test]
+    fn the_order_is_that_of_the_bytes() {
+        let mut less = 0;
+        for at in 0..20 {
+            for (low, high) in [(0x00, 0x01), (0x7f, 0x80), (0x80, 0xff)] {
+                let (mut a, mut b) = ([0x55; 20], [0x55; 20]);
+                (a[at], b[at]) = (low, high);
+                // A later byte says the opposite, and has nothing to say.
+                if at < 19 {
+                    (a[at + 1], b[at + 1]) = (0xff, 0x00);
+                }
+                assert!(a < b && NodeId::new(a) < NodeId::new(b), "byte {at}");
+                assert_eq!(NodeId::new(a).cmp(&NodeId::new(a)), Ordering::Equal);
+                less += 1;
+            }
+        }
+        assert_eq!(less, 60);
+    }
+
+    #[test]
     fn a_wrong_text_says_what_is_wrong() {
         let check = |text: &str, part: &str| {
             let message = text.parse::<NodeId>().unwrap_err().to_string();
