@@ -154,6 +154,16 @@ pub struct Setup {
     pub seed: [u8; 32],
 }
 
+impl Setup {
+    /// A node that has nothing to catch up with, such as one of a new network: it begins with
+    /// [`Phase::NormalOperation`] at `tip`.
+    #[must_use]
+    pub const fn new(own: NodeId, validators: ValidatorSet, tip: Tip, seed: [u8; 32]) -> Self {
+        let phase = Phase::NormalOperation;
+        Self { own, validators, beacons: None, tip, phase, stored: Vec::new(), seed }
+    }
+}
+
 /// Stored blocks of heights without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredRun {
