@@ -133,6 +133,7 @@ fn answers_below_the_last_accepted_block_come_from_the_vm() {
         [genesis().id(), blocks[0].id(), blocks[1].id(), blocks[2].id(), blocks[3].id()];
     let cases =
         [(0, genesis_id), (1, first), (2, second), (3, third), (4, tip), (5, tip), (u64::MAX, tip)];
+    harness.calls.clear();
     for (height, at_height) in cases {
         let out = harness.message(1, pull(9, tip, height));
         assert_eq!(answers(&out), [(9, [tip, at_height, second], 2)], "{height}");
