@@ -31,9 +31,12 @@
 //! Each bound can be set.
 
 mod ancestor_tree;
+mod beacons;
 mod block;
+mod bootstrapper;
 mod config;
 mod context;
+mod dispatch;
 #[expect(clippy::module_inception, reason = "the engine is what the folder is named after")]
 mod engine;
 mod explain;
@@ -47,6 +50,7 @@ mod output;
 mod requests;
 mod scheduler;
 mod stats;
+mod syncer;
 mod unverified_cache;
 
 pub use ancestor_tree::AncestorTree;
