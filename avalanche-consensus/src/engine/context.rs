@@ -294,7 +294,7 @@ impl<H, P> Context<H, P> {
     /// three quarters (AvalancheGo's `snow/engine/common/tracker/startup.go`).
     pub(super) fn can_start(&mut self) -> bool {
         let connected = self.beacons.as_ref().map_or(&self.connected, |beacons| &beacons.connected);
-        let needed = (3 * u128::from(connected.total_weight()) + 3) / 4;
+        let needed = (3 * u128::from(connected.total_weight())).div_ceil(4);
         self.started |= u128::from(connected.connected_weight()) >= needed;
         self.started
     }
