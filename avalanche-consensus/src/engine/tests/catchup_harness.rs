@@ -74,6 +74,24 @@ impl Plan {
 
     /// A follower that nobody is connected to.
     pub(super) fn start(self) -> (Follower, Out) {
+        let mut follower = self.create();
+        let out = follower.answer_next();
+        (follower, out)
+    }
+
+    /// A follower that everybody is connected to, and what it sent.
+    pub(super) fn connected(self) -> (Follower, Out) {
+        let peers = u8::try_from(self.weights.len()).expect("few");
+        let mut follower = self.create();
+        for at in 1..=peers {
+            assert_eq!(follower.input(Input::Connected(node(at))), []);
+        }
+        let out = follower.answer_next();
+        (follower, out)
+    }
+
+    /// A follower whose VM has not entered the phase.
+    fn create(self) -> Follower {
         let members = (1..).zip(&self.weights);
         let members = members.map(|(at, weight)| Validator { node_id: node(at), weight: *weight });
         let tip = self.accepted[self.accepted.len() - 1];
@@ -97,22 +115,13 @@ impl Plan {
             ongoing: self.ongoing,
             mode: self.mode,
             synced_to: None,
-            prompt: true,
+            prompt: false,
             open: VecDeque::new(),
             calls: Vec::new(),
         };
-        let out = follower.drain();
-        (follower, out)
-    }
-
-    /// A follower that everybody is connected to, and what it sent.
-    pub(super) fn connected(self) -> (Follower, Out) {
-        let peers = u8::try_from(self.weights.len()).expect("few");
-        let (mut follower, mut out) = self.start();
-        for at in 1..=peers {
-            out.extend(follower.input(Input::Connected(node(at))));
-        }
-        (follower, out)
+        assert_eq!(follower.drain(), []);
+        follower.prompt = true;
+        follower
     }
 }
 

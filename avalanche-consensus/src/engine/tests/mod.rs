@@ -4,3 +4,4 @@ mod bootstrap;
 mod catchup_harness;
 mod harness;
 mod normal;
+mod state_sync;
