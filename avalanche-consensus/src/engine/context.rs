@@ -100,7 +100,7 @@ impl<H, P> Context<H, P> {
             state_syncing: false,
             subnet_done: !config.await_subnet,
             random: SeedStream::new(&derive("choices")),
-            requests: Requests::new(config.timeouts, limits.requests_max, key, now)?,
+            requests: Requests::new(config.timeouts, limits.requests_max, setup.own, key, now)?,
             request_id: 0,
             stats: Stats::default(),
             inbox: VecDeque::new(),
@@ -176,8 +176,11 @@ impl<H, P> Context<H, P> {
         true
     }
 
-    /// Notes a fault of a peer.
+    /// Notes a fault of a peer. What this node does to itself is none.
     pub(super) fn fault(&mut self, node: NodeId, fault: Fault) {
+        if node == self.own {
+            return;
+        }
         self.stats.faults += 1;
         self.emit(Output::Fault { node, fault });
     }
@@ -309,6 +312,11 @@ impl<H, P> Context<H, P> {
     pub(super) fn disconnect(&mut self, node: &NodeId) {
         self.peers.remove(node);
         self.lose(node);
+    }
+
+    /// Whether a node is neither a validator nor this node.
+    pub(super) fn is_stranger(&self, node: &NodeId) -> bool {
+        *node != self.own && !self.validators.contains(node)
     }
 
     /// Takes over changes of the validators.

@@ -27,6 +27,8 @@ pub(super) struct Requests {
     /// Waves of open requests.
     waves: usize,
     latency: AdaptiveTimeouts<()>,
+    /// This node, whose answers to itself take no time and tell nothing.
+    own: NodeId,
     spare: Vec<Vec<NodeId>>,
 }
 
@@ -77,6 +79,7 @@ impl Requests {
     pub(super) fn new(
         timeouts: TimeoutConfig,
         outstanding_max: usize,
+        own: NodeId,
         key: HashKey,
         now: Timestamp,
     ) -> Result<Self, Error> {
@@ -87,13 +90,14 @@ impl Requests {
             outstanding_max,
             waves: 0,
             latency: AdaptiveTimeouts::new(timeouts, now)?,
+            own,
             spare: Vec::new(),
         })
     }
 
-    /// Registers a request to some peers, which are distinct. The number can be that of an open
-    /// request for the same kind of answer, if none of the peers was asked. False, and nothing
-    /// changes, if it is another's, if there is no room, or if there is no peer.
+    /// Registers a request to some peers, which are distinct and in order. The number can be that of
+    /// an open request for the same kind of answer, if none of the peers was asked. False, and
+    /// nothing changes, if it is another's, if there is no room, or if there is no peer.
     pub(super) fn open(
         &mut self,
         id: u32,
@@ -108,7 +112,7 @@ impl Requests {
         }
         let mut waiting = self.spare.pop().unwrap_or_default();
         waiting.extend_from_slice(peers);
-        waiting.sort_unstable();
+        debug_assert!(waiting.is_sorted(), "peers are found by halving");
         let deadline = now.after(self.latency.timeout());
         self.outstanding += waiting.len();
         self.waves += 1;
@@ -136,26 +140,36 @@ impl Requests {
         answer: MessageKind,
         now: Timestamp,
     ) -> bool {
-        if self.open.get(&id).is_none_or(|open| open.answer != answer) {
-            return false;
-        }
-        self.remove(id, node, now).is_some()
+        self.take(id, node, now, |kind| kind == answer).is_some()
     }
 
     /// Takes out one peer's part of a request, and says what answer it waited for.
     pub(super) fn remove(&mut self, id: u32, node: &NodeId, now: Timestamp) -> Option<MessageKind> {
+        self.take(id, node, now, |_| true)
+    }
+
+    fn take(
+        &mut self,
+        id: u32,
+        node: &NodeId,
+        now: Timestamp,
+        wanted: impl Fn(MessageKind) -> bool,
+    ) -> Option<MessageKind> {
         let open = self.open.get_mut(&id)?;
-        let waits = |wave: &Wave| wave.peers.binary_search(node).is_ok();
-        let at = open.waves().position(waits)?;
+        if !wanted(open.answer) {
+            return None;
+        }
+        let find = |(at, wave): (usize, &Wave)| Some((at, wave.peers.binary_search(node).ok()?));
+        let (at, place) = open.waves().enumerate().find_map(find)?;
         let answer = open.answer;
         let wave = open.wave_mut(at)?;
-        wave.peers.remove(wave.peers.binary_search(node).ok()?);
+        wave.peers.remove(place);
         let (put_at, done) = (wave.put_at, wave.peers.is_empty());
         self.outstanding -= 1;
         if done {
             self.finish(id, at);
         }
-        if answer != MessageKind::Put {
+        if answer != MessageKind::Put && *node != self.own {
             self.latency.observe_latency(now.since(put_at), now);
         }
         Some(answer)

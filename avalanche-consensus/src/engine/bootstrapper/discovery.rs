@@ -104,6 +104,7 @@ pub(in crate::engine) fn ask<H: Clone>(
 ) -> Result<(), Fatal> {
     let mut nodes = poll.requests().choose(&mut cx.random);
     nodes.truncate(cx.requests.room());
+    nodes.sort_unstable();
     if !nodes.is_empty() && cx.request(&nodes, message) {
         poll.ask(&nodes)?;
     }
