@@ -1,5 +1,7 @@
 //! The engine as its shell sees it: inputs in, outputs out.
 
+mod bootstrap;
+mod catchup_harness;
 mod fetch;
 mod harness;
 mod issue;
@@ -7,6 +9,7 @@ mod normal;
 mod oracles;
 mod peers;
 mod query;
+mod state_sync;
 mod steps;
 mod stories;
 mod votes;
