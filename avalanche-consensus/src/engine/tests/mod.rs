@@ -2,6 +2,14 @@
 
 mod bootstrap;
 mod catchup_harness;
+mod fetch;
 mod harness;
+mod issue;
 mod normal;
+mod oracles;
+mod peers;
+mod query;
 mod state_sync;
+mod steps;
+mod stories;
+mod votes;
