@@ -10,9 +10,9 @@ use crate::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fatal {
-    /// Consensus refused what the engine did, which is a defect of this crate, or its state is
-    /// broken.
-    Consensus(Error),
+    /// A part of the engine refused what it was given: changes of validators that do not fit the
+    /// set, or, by a defect of this crate, something else.
+    Refused(Error),
     /// An invariant does not hold, which is a defect of this crate. Please report it.
     Invariant(&'static str),
     /// An output could not be carried out; this is what the shell said.
@@ -33,7 +33,7 @@ impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("chain stopped: ")?;
         match self {
-            Self::Consensus(error) => error.fmt(f),
+            Self::Refused(error) => error.fmt(f),
             Self::Invariant(broken) => write!(f, "invariant broken: {broken}; please report this"),
             Self::Shell(reason) => f.write_str(reason),
             Self::WrongAnswer(CallId(call)) => {
@@ -50,7 +50,7 @@ impl fmt::Display for Fatal {
 impl std::error::Error for Fatal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Consensus(error) => Some(error),
+            Self::Refused(error) => Some(error),
             _ => None,
         }
     }
@@ -58,6 +58,6 @@ impl std::error::Error for Fatal {
 
 impl From<Error> for Fatal {
     fn from(error: Error) -> Self {
-        Self::Consensus(error)
+        Self::Refused(error)
     }
 }

@@ -33,21 +33,37 @@
 mod ancestor_tree;
 mod block;
 mod config;
+mod context;
+#[expect(clippy::module_inception, reason = "the engine is what the folder is named after")]
+mod engine;
+mod explain;
 mod fatal;
 mod fault;
+mod getter;
 mod input;
 mod message;
+mod normal;
 mod output;
+mod requests;
 mod scheduler;
+mod stats;
 mod unverified_cache;
 
 pub use ancestor_tree::AncestorTree;
 pub use block::{ParsedBlock, Summary, Tip};
 pub use config::{EngineConfig, Limits, Setup, StoredRun};
+pub use engine::Engine;
+use engine::Purpose;
+pub use explain::{Cause, Explanation};
 pub use fatal::Fatal;
 pub use fault::Fault;
 pub use input::{Answer, Input, SyncMode, Verdict};
 pub use message::{Message, MessageKind};
+pub use normal::PollRecord;
 pub use output::{Call, CallId, Output, Phase};
-pub use scheduler::{Ready, Scheduler};
+pub use scheduler::{Ready, Scheduler, Stack};
+pub use stats::{Health, Stats};
 pub use unverified_cache::UnverifiedCache;
+
+#[cfg(test)]
+mod tests;

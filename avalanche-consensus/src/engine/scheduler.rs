@@ -77,6 +77,11 @@ pub struct Ready<J> {
     pub abandoned: Vec<Id>,
 }
 
+/// What was due when a [`Scheduler`] was suspended. It still counts as its items.
+#[derive(Clone, Debug)]
+#[must_use = "what is due is lost otherwise"]
+pub struct Stack<J>(Vec<Work<J>>);
+
 #[derive(Clone, Debug)]
 struct Waiting<J> {
     ready: Ready<J>,
@@ -136,6 +141,13 @@ impl<J> Scheduler<J> {
     /// has changed.
     pub fn schedule(&mut self, job: J, dependencies: Vec<Id>) -> Result<(), Error> {
         self.take(1 + dependencies.len())?;
+        // With no call before it that could settle one of them, a job can begin to wait at once, so
+        // that it is there for whoever settles them while this stack is suspended.
+        if self.calls.is_empty() && !dependencies.is_empty() {
+            let ready = Ready { job, fulfilled: Vec::new(), abandoned: Vec::new() };
+            self.wait(ready, &dependencies);
+            return Ok(());
+        }
         self.calls.push_back(Call::Schedule(job, dependencies));
         Ok(())
     }
@@ -190,6 +202,24 @@ impl<J> Scheduler<J> {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes along everything that is due, so that other work can begin with nothing due. Jobs that
+    /// wait for blocks stay, and are told what happens to these meanwhile.
+    pub fn suspend(&mut self) -> Stack<J> {
+        let mut work = std::mem::take(&mut self.stack);
+        work.extend(self.calls.drain(..).rev().map(Work::Call));
+        Stack(work)
+    }
+
+    /// Puts back what was suspended. It is due after what has been scheduled since, as if the job
+    /// that was suspended went on now.
+    pub fn resume(&mut self, stack: Stack<J>) {
+        if self.stack.is_empty() {
+            self.stack = stack.0;
+        } else {
+            self.stack.extend(stack.0);
         }
     }
 

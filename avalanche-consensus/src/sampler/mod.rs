@@ -49,6 +49,7 @@ mod weighted_without_replacement;
 
 pub use mt19937::Mt19937;
 pub use mt19937_x64::Mt19937x64;
+pub(crate) use seed_stream::SeedStream;
 pub use seeded::SeededSampler;
 pub use source::Source;
 pub use uniform::Uniform;

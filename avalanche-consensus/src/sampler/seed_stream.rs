@@ -8,7 +8,7 @@ use super::Source;
 ///
 /// Output is made 1 KiB at a time: that is the most that BLAKE3 makes in one go on any machine.
 #[derive(Clone)]
-pub(super) struct SeedStream {
+pub(crate) struct SeedStream {
     output: blake3::OutputReader,
     buffer: [u8; BUFFER],
     /// Words of the buffer that were read.
@@ -17,7 +17,7 @@ pub(super) struct SeedStream {
 
 impl SeedStream {
     /// The stream of `seed`. Its first bytes are made when the first word is read.
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("avalanche/consensus/sampler/v1");
         hasher.update(seed);
         Self { output: hasher.finalize_xof(), buffer: [0; BUFFER], read: BUFFER / WORD }

@@ -74,3 +74,11 @@ pub struct ValidatorDiff {
     /// Units that it has now; another number than `before`.
     pub after: u64,
 }
+
+impl ValidatorDiff {
+    /// A validator that joined, as it is told to whoever follows a set that has members already.
+    #[must_use]
+    pub const fn joined(validator: Validator) -> Self {
+        Self { node_id: validator.node_id, before: 0, after: validator.weight }
+    }
+}

@@ -1,0 +1,311 @@
+//! What every phase of an engine shares: time, peers, requests, calls and the way out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::requests::Requests;
+use super::{
+    Call, CallId, EngineConfig, Fatal, Fault, Message, MessageKind, Output, Phase, Setup, Stats,
+    Tip,
+};
+use crate::network::{BenchEvent, Benchlist};
+use crate::sampler::{SeedStream, SeededSampler, Source};
+use crate::validators::{ConnectedWeight, ValidatorChange, ValidatorDiff, ValidatorSet};
+use crate::vocabulary::IdMap;
+use crate::{Error, HashKey, NodeId, Timestamp};
+
+/// The state that phases share. `P` is what a call is for.
+#[derive(Debug)]
+pub(super) struct Context<H, P> {
+    pub(super) now: Timestamp,
+    pub(super) config: EngineConfig,
+    pub(super) own: NodeId,
+    /// The last accepted block.
+    pub(super) tip: Tip,
+    pub(super) key: HashKey,
+    pub(super) validators: ValidatorSet,
+    /// Connected validators, without those that are benched.
+    pub(super) connected: ConnectedWeight,
+    /// Everybody who is connected, benched or not.
+    pub(super) peers: BTreeSet<NodeId>,
+    pub(super) sampler: SeededSampler,
+    /// For choices that are not weighted.
+    pub(super) random: SeedStream,
+    pub(super) requests: Requests,
+    pub(super) request_id: u32,
+    pub(super) stats: Stats,
+    /// What this node has to tell itself; worked off before `handle` returns.
+    pub(super) inbox: VecDeque<Internal<H>>,
+    bench: Option<Benchlist>,
+    outputs: VecDeque<Output<H>>,
+    calls: IdMap<u64, OpenCall<P>>,
+    open_calls: usize,
+    next_call: u64,
+    /// Open calls of each peer that has any.
+    calls_of: BTreeMap<NodeId, usize>,
+}
+
+/// Something that this node tells itself.
+#[derive(Debug)]
+pub(super) enum Internal<H> {
+    /// A message to itself.
+    Message(Message<H>),
+    /// A request that failed at once.
+    Failed { to: NodeId, request_id: u32, answer: MessageKind },
+}
+
+#[derive(Debug)]
+struct OpenCall<P> {
+    node: Option<NodeId>,
+    purpose: P,
+}
+
+impl<H, P> Context<H, P> {
+    pub(super) fn new(config: EngineConfig, setup: Setup, now: Timestamp) -> Result<Self, Error> {
+        let key = HashKey::from_seed(setup.seed);
+        let derive = |purpose: &str| {
+            blake3::derive_key(
+                "avalanche/consensus/engine/v1",
+                &[&setup.seed, purpose.as_bytes()].concat(),
+            )
+        };
+        let limits = &config.limits;
+        let mut connected = ConnectedWeight::new().with_connected_max(limits.connected_max);
+        connected.connect(setup.own)?;
+        let joined: Vec<_> = setup.validators.iter().map(ValidatorDiff::joined).collect();
+        connected.follow(&joined)?;
+        let bench = config.bench.map(|bench| Benchlist::new(bench, &config.parameters));
+        Ok(Self {
+            now,
+            own: setup.own,
+            tip: setup.tip,
+            key,
+            sampler: setup.validators.sampler(derive("queries"))?,
+            validators: setup.validators,
+            connected,
+            peers: BTreeSet::new(),
+            random: SeedStream::new(&derive("choices")),
+            requests: Requests::new(config.timeouts, limits.requests_max, key, now)?,
+            request_id: 0,
+            stats: Stats::default(),
+            inbox: VecDeque::new(),
+            bench: bench.transpose()?,
+            outputs: VecDeque::new(),
+            calls: IdMap::new(key),
+            open_calls: 0,
+            next_call: 0,
+            calls_of: BTreeMap::new(),
+            config,
+        })
+    }
+
+    /// Hands something out.
+    pub(super) fn emit(&mut self, output: Output<H>) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn pop_output(&mut self) -> Option<Output<H>> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether the shell has left too much lying.
+    pub(super) fn check_drained(&self) -> Result<(), Fatal> {
+        let max = self.config.limits.outputs_max;
+        if self.outputs.len() > max { Err(Fatal::Undrained { max }) } else { Ok(()) }
+    }
+
+    /// Sends a message that is no request, to a peer or to this node itself.
+    pub(super) fn send(&mut self, to: NodeId, message: Message<H>) {
+        if to == self.own {
+            self.stats.sent_to_self += 1;
+            self.inbox.push_back(Internal::Message(message));
+        } else {
+            self.stats.sent += 1;
+            self.emit(Output::Send { to, message });
+        }
+    }
+
+    /// The number of the next request.
+    pub(super) const fn next_request_id(&mut self) -> u32 {
+        self.request_id = self.request_id.wrapping_add(1);
+        self.request_id
+    }
+
+    /// Sends a request to distinct peers under one number. False, and nothing is sent, if there is
+    /// no room for it. A peer that is not connected is not sent to and fails at once; one that is
+    /// benched is sent to and fails at once, as in AvalancheGo's sender.
+    pub(super) fn request(&mut self, to: &[NodeId], message: &Message<H>) -> bool
+    where
+        H: Clone,
+    {
+        let request_id = message.request_id();
+        let Some(answer) = message.kind().answer() else { return false };
+        if !self.requests.open(request_id, answer, to, self.now) {
+            return false;
+        }
+        for node in to.iter().copied() {
+            if node == self.own {
+                self.stats.sent_to_self += 1;
+                self.inbox.push_back(Internal::Message(message.clone()));
+                continue;
+            }
+            let connected = self.peers.contains(&node);
+            if connected {
+                self.stats.sent += 1;
+                self.emit(Output::Send { to: node, message: message.clone() });
+            }
+            if !connected || self.is_benched(&node) {
+                self.inbox.push_back(Internal::Failed { to: node, request_id, answer });
+            }
+        }
+        true
+    }
+
+    /// Notes a fault of a peer.
+    pub(super) fn fault(&mut self, node: NodeId, fault: Fault) {
+        self.stats.faults += 1;
+        self.emit(Output::Fault { node, fault });
+    }
+
+    /// Calls the VM or the store on behalf of a peer, or of nobody. The purpose comes back if there
+    /// are as many calls as allowed.
+    pub(super) fn call(
+        &mut self,
+        call: Call<H>,
+        node: Option<NodeId>,
+        purpose: P,
+    ) -> Result<(), P> {
+        let limits = &self.config.limits;
+        if self.open_calls >= limits.calls_max {
+            return Err(purpose);
+        }
+        if let Some(node) = node {
+            let calls = self.calls_of.entry(node).or_insert(0);
+            if *calls >= limits.calls_per_node_max {
+                return Err(purpose);
+            }
+            *calls += 1;
+        }
+        self.open_call(call, node, purpose);
+        Ok(())
+    }
+
+    fn open_call(&mut self, call: Call<H>, node: Option<NodeId>, purpose: P) {
+        let id = self.next_call;
+        self.next_call += 1;
+        self.open_calls += 1;
+        self.calls.insert(id, OpenCall { node, purpose });
+        self.emit(Output::Call { id: CallId(id), call });
+    }
+
+    /// Tells the VM of a phase. This is beyond the bound on calls: there is one at a time.
+    pub(super) fn enter(&mut self, phase: Phase, purpose: P) {
+        self.open_call(Call::EnterPhase(phase), None, purpose);
+    }
+
+    /// Takes out a call that was answered.
+    pub(super) fn end_call(&mut self, id: CallId) -> Option<P> {
+        let OpenCall { node, purpose } = self.calls.remove(&id.0)?;
+        self.open_calls -= 1;
+        if let Some(node) = node
+            && let Some(calls) = self.calls_of.get_mut(&node)
+        {
+            *calls -= 1;
+            if *calls == 0 {
+                self.calls_of.remove(&node);
+            }
+        }
+        Some(purpose)
+    }
+
+    /// Calls without an answer.
+    pub(super) const fn open_calls(&self) -> usize {
+        self.open_calls
+    }
+
+    /// Notes that a peer is connected. One that is beyond the bound counts as not connected.
+    pub(super) fn connect(&mut self, node: NodeId) {
+        if self.peers.len() >= self.config.limits.connected_max && !self.peers.contains(&node) {
+            return;
+        }
+        self.peers.insert(node);
+        if !self.is_benched(&node) {
+            // The bound is the same, so there is room.
+            let _ = self.connected.connect(node);
+        }
+    }
+
+    /// Notes that a peer is not connected any more.
+    pub(super) fn disconnect(&mut self, node: &NodeId) {
+        self.peers.remove(node);
+        if *node != self.own {
+            self.connected.disconnect(node);
+        }
+    }
+
+    /// Takes over changes of the validators.
+    pub(super) fn change_validators(
+        &mut self,
+        changes: &[ValidatorChange],
+    ) -> Result<Vec<ValidatorDiff>, Fatal> {
+        let diffs = self.validators.apply(changes)?;
+        self.connected.follow(&diffs)?;
+        self.sampler.reweigh(self.validators.weights())?;
+        Ok(diffs)
+    }
+
+    /// Takes in how a request ended, for the benchlist.
+    pub(super) fn observe_outcome(&mut self, node: NodeId, failed: bool) {
+        if failed {
+            self.stats.failed_requests += 1;
+        }
+        let Some(bench) = &mut self.bench else { return };
+        if node == self.own {
+            return;
+        }
+        // A list that is full follows nobody new; that is its documented bound.
+        let events = bench.observe(node, failed, &self.validators, self.now).unwrap_or_default();
+        self.follow_bench(events);
+    }
+
+    /// Lets peers off whose time on the bench is over.
+    pub(super) fn expire_bench(&mut self) {
+        let now = self.now;
+        let events = self.bench.as_mut().map(|bench| bench.expire(now));
+        self.follow_bench(events.unwrap_or_default());
+    }
+
+    pub(super) fn next_bench_expiry(&self) -> Option<Timestamp> {
+        self.bench.as_ref().and_then(Benchlist::next_expiry)
+    }
+
+    pub(super) fn is_benched(&self, node: &NodeId) -> bool {
+        self.bench.as_ref().is_some_and(|bench| bench.is_benched(node))
+    }
+
+    /// A benched peer counts as not connected.
+    fn follow_bench(&mut self, events: Vec<BenchEvent>) {
+        for event in events {
+            match event {
+                BenchEvent::Benched { node, .. } => {
+                    self.connected.disconnect(&node);
+                    self.emit(Output::Benched(node));
+                }
+                BenchEvent::Unbenched { node, .. } => {
+                    if self.peers.contains(&node) {
+                        let _ = self.connected.connect(node);
+                    }
+                    self.emit(Output::Unbenched(node));
+                }
+            }
+        }
+    }
+
+    /// Any connected validator but this node, each as likely as any other.
+    pub(super) fn choose_validator(&mut self) -> Option<NodeId> {
+        let own = self.own;
+        let candidates = || self.connected.connected_validators().filter(move |node| *node != own);
+        let last = u64::try_from(candidates().count()).ok()?.checked_sub(1)?;
+        let at = self.random.inclusive(last);
+        candidates().nth(usize::try_from(at).ok()?)
+    }
+}

@@ -1,0 +1,178 @@
+//! What peers were asked and have not answered.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use super::MessageKind;
+use crate::network::{AdaptiveTimeouts, TimeoutConfig};
+use crate::vocabulary::IdMap;
+use crate::{Error, HashKey, NodeId, Timestamp};
+
+/// Requests without an answer, by number; one that went to many peers is one entry, with one
+/// deadline.
+///
+/// The rules are those of `snow/networking/timeout` and `snow/networking/router` of AvalancheGo:
+/// exactly one outcome for each peer that was asked, and a deadline from how long answers took
+/// lately. A table of its own, since the requests of a poll come and go together: no entry a peer,
+/// and no allocation once it has its size.
+#[derive(Debug)]
+pub(super) struct Requests {
+    open: IdMap<u32, Open>,
+    /// Deadlines, earliest first. Those of requests that were answered are passed over.
+    deadlines: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    /// Peers that are waited for, over all requests; at most `outstanding_max`.
+    outstanding: usize,
+    outstanding_max: usize,
+    /// Open requests.
+    requests: usize,
+    latency: AdaptiveTimeouts<()>,
+    spare: Vec<Vec<NodeId>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The kind of answer.
+    answer: MessageKind,
+    put_at: Timestamp,
+    deadline: Timestamp,
+    /// Peers that have not answered, in order. Never empty.
+    peers: Vec<NodeId>,
+}
+
+/// Entries of finished requests that the queue of deadlines may have beyond those of open ones.
+const STALE_MAX: usize = 1_024;
+
+impl Requests {
+    /// No requests.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeouts`] if the configuration breaks a rule.
+    pub(super) fn new(
+        timeouts: TimeoutConfig,
+        outstanding_max: usize,
+        key: HashKey,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            open: IdMap::new(key),
+            deadlines: BinaryHeap::new(),
+            outstanding: 0,
+            outstanding_max,
+            requests: 0,
+            latency: AdaptiveTimeouts::new(timeouts, now)?,
+            spare: Vec::new(),
+        })
+    }
+
+    /// Registers a request to some peers, which are distinct. False, and nothing changes, if there
+    /// is no room, if the number is in use, or if there is no peer.
+    pub(super) fn open(
+        &mut self,
+        id: u32,
+        answer: MessageKind,
+        peers: &[NodeId],
+        now: Timestamp,
+    ) -> bool {
+        if self.open.contains(&id) {
+            return false;
+        }
+        let mut waiting = self.spare.pop().unwrap_or_default();
+        waiting.extend_from_slice(peers);
+        waiting.sort_unstable();
+        let room = self.outstanding_max.saturating_sub(self.outstanding);
+        if waiting.is_empty() || waiting.len() > room {
+            self.recycle(waiting);
+            return false;
+        }
+        let deadline = now.after(self.latency.timeout());
+        self.outstanding += waiting.len();
+        self.requests += 1;
+        self.deadlines.push(Reverse((deadline, id)));
+        self.open.insert(id, Open { answer, put_at: now, deadline, peers: waiting });
+        true
+    }
+
+    /// Takes out one peer's part of a request if an answer of this kind is waited for. The latency
+    /// counts, except of what a peer can delay at will.
+    pub(super) fn answered(
+        &mut self,
+        id: u32,
+        node: &NodeId,
+        answer: MessageKind,
+        now: Timestamp,
+    ) -> bool {
+        if self.open.get(&id).is_none_or(|open| open.answer != answer) {
+            return false;
+        }
+        self.remove(id, node, now).is_some()
+    }
+
+    /// Takes out one peer's part of a request, and says what answer it waited for.
+    pub(super) fn remove(&mut self, id: u32, node: &NodeId, now: Timestamp) -> Option<MessageKind> {
+        let open = self.open.get_mut(&id)?;
+        let at = open.peers.binary_search(node).ok()?;
+        open.peers.remove(at);
+        let (answer, put_at, done) = (open.answer, open.put_at, open.peers.is_empty());
+        self.outstanding -= 1;
+        if done {
+            self.finish(id);
+        }
+        if answer != MessageKind::Put {
+            self.latency.observe_latency(now.since(put_at), now);
+        }
+        Some(answer)
+    }
+
+    /// Takes out the next part of a request whose deadline is not after `now`, earliest first. Call
+    /// until `None`.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Option<(u32, NodeId, MessageKind)> {
+        let Reverse((deadline, id)) = *self.deadlines.peek()?;
+        if deadline > now {
+            return None;
+        }
+        let node = *self.open.get(&id)?.peers.first()?;
+        let answer = self.remove(id, &node, now)?;
+        Some((id, node, answer))
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.peek().map(|Reverse((deadline, _))| *deadline)
+    }
+
+    /// Peers that are waited for, over all requests.
+    pub(super) const fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// How long the next request is waited for.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.latency.timeout()
+    }
+
+    /// Forgets a request that has no peers left, and deadlines that nobody waits for.
+    fn finish(&mut self, id: u32) {
+        if let Some(open) = self.open.remove(&id) {
+            self.recycle(open.peers);
+            self.requests -= 1;
+        }
+        while let Some(Reverse((deadline, id))) = self.deadlines.peek()
+            && self.open.get(id).is_none_or(|open| open.deadline != *deadline)
+        {
+            self.deadlines.pop();
+        }
+        if self.deadlines.len() > 2 * self.requests + STALE_MAX {
+            let open = &self.open;
+            self.deadlines.retain(|Reverse((deadline, id))| {
+                open.get(id).is_some_and(|open| open.deadline == *deadline)
+            });
+        }
+    }
+
+    fn recycle(&mut self, mut peers: Vec<NodeId>) {
+        peers.clear();
+        self.spare.push(peers);
+    }
+}
