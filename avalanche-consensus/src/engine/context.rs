@@ -84,7 +84,7 @@ impl<H, P> Context<H, P> {
             connected,
             peers: BTreeSet::new(),
             random: SeedStream::new(&derive("choices")),
-            requests: Requests::new(config.timeouts, limits.requests_max, key, now)?,
+            requests: Requests::new(config.timeouts, limits.requests_max, setup.own, key, now)?,
             request_id: 0,
             stats: Stats::default(),
             inbox: VecDeque::new(),
