@@ -118,10 +118,24 @@ func randomTrace(p profile, seed uint64) *driver {
 	d := newDriver(o)
 	play := &player{driver: d, p: p}
 	d.vm.build = play.build
-	for d.events < p.events {
-		play.step()
-	}
+	play.run()
 	return d
+}
+
+// run plays to the end, or to the event before one that does not end.
+func (p *player) run() {
+	defer func() {
+		switch reason := recover(); reason {
+		case nil:
+		case errEndless:
+			p.count["trace cut before an endless event"]++
+		default:
+			panic(reason)
+		}
+	}()
+	for p.events < p.p.events {
+		p.step()
+	}
 }
 
 // last is the last accepted block.

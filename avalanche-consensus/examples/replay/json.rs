@@ -52,6 +52,14 @@ impl<'a> Object<'a> {
         Ok(Self { members, path: "" })
     }
 
+    /// An object in the list `path`.
+    pub(crate) fn element(value: &'a Value, path: &'static str) -> Result<Self, Fault> {
+        let Value::Object(members) = value else {
+            return Err(Fault::malformed(path, "a list of objects", value));
+        };
+        Ok(Self { members, path })
+    }
+
     /// The member `name`, which must be an object.
     pub(crate) fn object(&self, name: &'static str) -> Result<Self, Fault> {
         let value = self.get(name)?;
