@@ -160,8 +160,11 @@ impl<H, P> Context<H, P> {
         true
     }
 
-    /// Notes a fault of a peer.
+    /// Notes a fault of a peer. What this node does to itself is none.
     pub(super) fn fault(&mut self, node: NodeId, fault: Fault) {
+        if node == self.own {
+            return;
+        }
         self.stats.faults += 1;
         self.emit(Output::Fault { node, fault });
     }
@@ -240,6 +243,11 @@ impl<H, P> Context<H, P> {
         if *node != self.own {
             self.connected.disconnect(node);
         }
+    }
+
+    /// Whether a node is neither a validator nor this node.
+    pub(super) fn is_stranger(&self, node: &NodeId) -> bool {
+        *node != self.own && !self.validators.contains(node)
     }
 
     /// Takes over changes of the validators.

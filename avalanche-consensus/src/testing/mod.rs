@@ -38,6 +38,7 @@ mod polls_duel;
 mod script;
 mod snowman_duel;
 pub mod strategies;
+mod theory;
 mod tree_duel;
 
 pub use ballot::{Ballot, Candidates, Size, Spread};
@@ -53,6 +54,7 @@ pub use script::{
     IdSpace, Parent, SnowmanOperation, SnowmanScript, TreeOperation, TreeScript, parameters,
 };
 pub use snowman_duel::{REFUSAL_SITUATIONS, SNOWMAN_SITUATIONS, SnowmanRun};
+pub use theory::{Magnitude, PollOdds, Stake};
 pub use tree_duel::TREE_SITUATIONS;
 
 use call_log::check_order;
