@@ -233,8 +233,7 @@ func (d *driver) record(event map[string]any, input func() error) {
 		"state": map[string]any{
 			"pref": hex(d.consensus.Preference()), "last": hex(last), "height": num(height),
 			"n": d.consensus.NumProcessing(), "polls": gauges["polls"], "gets": gauges["requests"],
-			"pending": gauges["blocked"], "blockers": gauges["blockers"],
-			"unverified": gauges["non_verified_blks"],
+			"pending": gauges["blocked"], "blocked": gauges["blockers"] > 0,
 		},
 	}
 	line, err := json.Marshal(event)
@@ -431,11 +430,7 @@ func (d *driver) notify() {
 func (d *driver) doGossip() {
 	idle := d.consensus.NumProcessing() == 0
 	d.isolated = idle && len(d.gossipCandidates()) > 1
-	members := map[string]any{}
-	if d.isolated {
-		members["any"] = true
-	}
-	d.event("gossip", members, func() error { return d.engine.Gossip(d.ctx) })
+	d.event("gossip", map[string]any{"any": d.isolated}, func() error { return d.engine.Gossip(d.ctx) })
 	d.isolated = false
 }
 

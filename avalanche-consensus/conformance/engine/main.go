@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"sort"
+	"strconv"
+	"strings"
 )
 
 // source is the module that the traces come from, as go.mod names it.
@@ -21,16 +23,29 @@ func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5e7))
 func main() {
 	seeds := flag.Uint64("seeds", 8, "random traces of each profile")
 	first := flag.Uint64("first", 1, "first seed")
+	pick := flag.String("pick", "", "these seeds instead, separated by commas")
 	only := flag.String("profile", "", "only this profile; \"scripts\" for the scripted traces")
 	runs := flag.Int("runs", 3, "how often each trace is made; all must be equal")
 	flag.Parse()
+	var chosen []uint64
+	for seed := *first; seed < *first+*seeds; seed++ {
+		chosen = append(chosen, seed)
+	}
+	if *pick != "" {
+		chosen = nil
+		for text := range strings.SplitSeq(*pick, ",") {
+			seed, err := strconv.ParseUint(text, 10, 32)
+			must(err)
+			chosen = append(chosen, seed)
+		}
+	}
 
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
 	total := map[string]int{}
-	write := func(label string, make func() *driver) {
-		d := make()
+	write := func(label string, trace func() *driver) {
+		d := trace()
 		for range *runs - 1 {
-			if again := make(); !bytes.Equal(again.out.Bytes(), d.out.Bytes()) {
+			if again := trace(); !bytes.Equal(again.out.Bytes(), d.out.Bytes()) {
 				fmt.Fprintf(os.Stderr, "trace %s differs from run to run\n", label)
 				os.Exit(1)
 			}
@@ -49,7 +64,7 @@ func main() {
 		if *only != "" && *only != p.name {
 			continue
 		}
-		for seed := *first; seed < *first+*seeds; seed++ {
+		for _, seed := range chosen {
 			write(p.name, func() *driver { return randomTrace(p, uint64(at+1)<<32|seed) })
 		}
 	}

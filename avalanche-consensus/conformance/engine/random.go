@@ -173,8 +173,8 @@ func (p *player) recent() *node {
 // room says whether a block can still have children.
 func room(n *node) bool { return n.height < math.MaxUint64-1 }
 
-// make makes a block somewhere interesting.
-func (p *player) make() *node {
+// invent makes a block somewhere interesting.
+func (p *player) invent() *node {
 	var parent *node
 	switch roll := p.rng.IntN(100); {
 	case roll < p.p.hole:
@@ -294,7 +294,7 @@ func (p *player) build() *node {
 		parent = p.recent()
 	}
 	if p.chance(5) {
-		parent = p.make()
+		parent = p.invent()
 	}
 	if parent.options != nil {
 		return parent.options[p.rng.IntN(2)]
@@ -327,7 +327,7 @@ func (p *player) newTarget() {
 	case roll < 80:
 		p.target = p.pick(p.processing())
 	case roll < 90:
-		p.target = p.make()
+		p.target = p.invent()
 	default:
 		p.target = p.recent()
 	}
@@ -389,7 +389,7 @@ func (p *player) step() {
 		}
 		n := p.recent()
 		if p.chance(75) {
-			n = p.make()
+			n = p.invent()
 		}
 		if p.chance(3) {
 			n = nil
@@ -402,7 +402,7 @@ func (p *player) step() {
 		}
 		id := p.recent().id
 		if p.chance(40) {
-			id = p.make().id
+			id = p.invent().id
 		} else if p.chance(8) {
 			id = p.bogus()
 		}
@@ -496,7 +496,7 @@ func (p *player) doGossipOrPush() {
 		p.doGossip()
 		return
 	}
-	p.pushQuery(from, p.requestID(), p.make(), p.requestedHeight())
+	p.pushQuery(from, p.requestID(), p.invent(), p.requestedHeight())
 }
 
 func (p *player) answerQuery() {
@@ -520,7 +520,7 @@ func (p *player) answerQuery() {
 		case roll < 75:
 			preferred = p.refused()
 		case roll < 90:
-			preferred = p.make()
+			preferred = p.invent()
 		default:
 			preferred = last
 		}

@@ -26,6 +26,7 @@ type vm struct {
 	byHeight map[uint64]ids.ID
 	last     *node
 	prefers  ids.ID
+	told     bool
 	// build makes the next block, or nil; what it made is noted in builds.
 	build  func() *node
 	builds []any
@@ -112,8 +113,11 @@ func (v *vm) SetPreference(_ context.Context, id ids.ID) error {
 			at = n.parent
 		}
 	}
-	v.prefers = id
-	v.log.add("prefer", hex(id))
+	// AvalancheGo also tells it again and again; that says nothing new.
+	if id != v.prefers || !v.told {
+		v.log.add("prefer", hex(id))
+	}
+	v.prefers, v.told = id, true
 	return nil
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::check::{Check, Level};
 use super::engine_vm::Vm;
 use super::family::{Event, Replay};
-use super::json::{self, Fault, Object, hex, node, u64};
+use super::json::{Fault, Object, hex, node, u64};
 
 /// Traces end no request by time, so answers have as long as they want.
 const TIMEOUT: Duration = Duration::from_hours(1_000);
@@ -29,8 +29,6 @@ struct Replayed {
     validators: ValidatorSet,
     connected: BTreeSet<NodeId>,
     log: Vec<Value>,
-    /// The preferences that either side told its VM last.
-    told: [Value; 2],
 }
 
 pub(crate) fn start(init: &Event<'_>, check: &mut Check) -> Result<Box<dyn Replay>, Fault> {
@@ -63,7 +61,6 @@ pub(crate) fn start(init: &Event<'_>, check: &mut Check) -> Result<Box<dyn Repla
         validators,
         connected: BTreeSet::new(),
         log: Vec::new(),
-        told: [Value::Null, Value::Null],
     };
     // Peers are there before the phase begins.
     let mut connections = Vec::new();
@@ -101,7 +98,7 @@ fn config(line: Object<'_>) -> Result<EngineConfig, Fault> {
             ..TimeoutConfig::default()
         },
         bench: None,
-        partial_sync: line.flag("partial")?,
+        partial_sync: line.truth("partial")?,
         limits: Limits { pending_bytes_max: u64::MAX, ..Limits::default() },
         ..EngineConfig::default()
     })
@@ -279,49 +276,36 @@ impl Replayed {
     }
 
     fn compare(&mut self, event: &Event<'_>, check: &mut Check) -> Result<(), Fault> {
-        let out = event.out()?;
-        let any = event.line.flag("any")?;
+        let (out, level) = (event.out()?, Level::Decisions);
+        // Whom gossip went to is drawn at random, from the same validators.
+        let any = event.op == "gossip" && event.line.truth("any")?;
         out.get("log")?;
-        let recorded = self.normal(0, out.list("log")?.to_vec(), any);
-        let replayed = mem::take(&mut self.log);
-        let replayed = self.normal(1, replayed, any);
-        let (level, recorded) = (Level::Decisions, Value::from(recorded));
+        let mut recorded = out.list("log")?.to_vec();
+        let mut replayed = mem::take(&mut self.log);
+        for entry in recorded.iter_mut().chain(&mut replayed).filter(|_| any) {
+            if entry[0] == "pull" && self.is_one_validator(&entry[1]) {
+                entry[1] = "any".into();
+            }
+        }
+        let recorded = Value::from(recorded);
         check.compare(level, out.name("log"), Some(&recorded), replayed.into());
 
         let state = out.object("state")?;
         let tip = self.engine.last_accepted();
+        let [gets, pending, jobs] = self.engine.waiting();
         check.member(state, level, "pref", hex(self.engine.preference()))?;
         check.member(state, level, "last", hex(tip.id))?;
         check.member(state, level, "height", tip.height.get())?;
         check.member(state, level, "n", self.engine.num_processing())?;
         check.member(state, level, "polls", self.engine.polls_open())?;
-        let [gets, pending, _] = self.engine.waiting();
         check.member(state, level, "gets", gets)?;
-        check.member(state, level, "pending", pending)
-    }
-
-    /// A log without what says nothing: preferences that are no news, and, where `any` is set, whom
-    /// gossip went to, if it can have gone there.
-    fn normal(&mut self, side: usize, log: Vec<Value>, any: bool) -> Vec<Value> {
-        let mut kept = Vec::new();
-        for mut entry in log {
-            if entry[0] == "prefer" {
-                if self.told[side] == entry[1] {
-                    continue;
-                }
-                self.told[side] = entry[1].clone();
-            }
-            if any && entry[0] == "pull" && self.is_one_validator(&entry[1]) {
-                entry[1] = "any".into();
-            }
-            kept.push(entry);
-        }
-        kept
+        check.member(state, level, "pending", pending)?;
+        check.member(state, level, "blocked", jobs > 0)
     }
 
     fn is_one_validator(&self, nodes: &Value) -> bool {
         let [only] = nodes.as_array().map_or(&[][..], Vec::as_slice) else { return false };
-        json::node(only, "").is_ok_and(|node| {
+        node(only, "").is_ok_and(|node| {
             node != self.own && self.validators.contains(&node) && self.connected.contains(&node)
         })
     }

@@ -61,9 +61,9 @@ impl Vm {
         let behaviour = init.object("vm")?;
         let tip = Tip { id: init.id("last")?, height: Height::new(init.u64("height")?) };
         let mut vm = Self {
-            finds_parsed: behaviour.flag("parsed")?,
-            finds_rejected: behaviour.flag("rejected")?,
-            indexes_heights: behaviour.flag("index")?,
+            finds_parsed: behaviour.truth("parsed")?,
+            finds_rejected: behaviour.truth("rejected")?,
+            indexes_heights: behaviour.truth("index")?,
             blocks: BTreeMap::new(),
             accepted: BTreeMap::from([(tip.height, tip.id)]),
             builds: VecDeque::new(),
@@ -107,13 +107,17 @@ impl Vm {
         self.builds = event
             .list("builds")?
             .iter()
-            .map(|built| if built.is_null() { Ok(None) } else { json::id(built, "builds").map(Some) })
+            .map(
+                |built| {
+                    if built.is_null() { Ok(None) } else { json::id(built, "builds").map(Some) }
+                },
+            )
             .collect::<Result<_, _>>()?;
         Ok(())
     }
 
     fn known(&mut self, id: Id) -> Result<&mut Known, Fault> {
-        let unknown = || Fault::new(format!("block {id} was not declared"));
+        let unknown = || Fault::new(format!("block {id} is not in `blocks`"));
         self.blocks.get_mut(&id).ok_or_else(unknown)
     }
 
@@ -185,7 +189,7 @@ impl Vm {
             blocks.get(id).is_some_and(|known| known.status == Status::Accepted)
         };
         let valid = match self.blocks.get(&id).map(|known| (&known.rule, known.attempts)) {
-            None => return Err(Fault::new(format!("block {id} was not declared"))),
+            None => return Err(Fault::new(format!("block {id} is not in `blocks`"))),
             Some((Rule::Always, _)) => true,
             Some((Rule::Never, _)) => false,
             Some((Rule::Fails(times), attempts)) => attempts >= *times,

@@ -117,6 +117,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A boolean that must be there.
+    pub(crate) fn truth(&self, name: &str) -> Result<bool, Fault> {
+        self.get(name)?;
+        self.flag(name)
+    }
+
     /// The elements of a list. An absent list is empty.
     pub(crate) fn list(&self, name: &str) -> Result<&'a [Value], Fault> {
         match self.find(name) {
