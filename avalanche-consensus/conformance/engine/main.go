@@ -81,10 +81,15 @@ func main() {
 
 // summarise adds a trace's counts.
 func (d *driver) summarise(total map[string]int) {
-	total["traces"]++
+	if d.events > 0 {
+		total["traces"]++
+	}
 	total["events"] += d.events
 	for name, count := range d.count {
 		total[name] += count
+	}
+	if d.registry == nil {
+		return
 	}
 	gauges := d.gauges()
 	for label, name := range map[string]string{
