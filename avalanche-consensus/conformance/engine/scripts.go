@@ -364,6 +364,31 @@ var scripts = []script{
 		s.drop(s.vdrs[0])
 		want(accepted, blk)
 	}),
+	scene("accepted frontier of a validator that left", three, func(s *stage) {
+		blk := s.child(s.genesis)
+		s.give(blk)
+		s.chits(s.asked(false, s.vdrs[0]), s.genesis.id, s.genesis.id, blk.id, blk.height)
+		s.weigh(s.vdrs[0], 0)
+		s.weigh(s.vdrs[0], 1)
+		s.vote(s.vdrs[1], blk, blk)
+		s.drop(s.vdrs[2])
+		s.drop(s.vdrs[0])
+		s.vote(s.vdrs[1], blk, blk)
+		want(verified, blk)
+		s.vote(s.vdrs[2], blk, blk)
+		want(accepted, blk)
+	}),
+	scene("verified after all, then rejected and forgotten", one, func(s *stage) {
+		parent := s.child(s.genesis)
+		a, b := s.child(parent), s.child(parent)
+		s.with(a, rule{kind: "fails", times: 1})
+		s.give(parent, a, a, b)
+		s.all(parent)
+		s.all(b)
+		want(rejected, a)
+		s.pullQuery(s.vdrs[0], 9, a.id, 0)
+		s.fetch(s.vdrs[0], a)
+	}),
 	scene("vote stall", three, func(s *stage) {
 		good, bad := s.chain(s.genesis, 3), s.chain(s.genesis, 2)
 		s.give(good...)
