@@ -1,0 +1,9 @@
+//! The commands of the program `simulate`.
+
+mod error;
+mod options;
+pub mod safe;
+pub mod svg;
+
+pub use error::CommandError;
+pub use options::{OptionError, Options};
