@@ -84,7 +84,7 @@ impl<H, P> Context<H, P> {
             connected,
             peers: BTreeSet::new(),
             random: SeedStream::new(&derive("choices")),
-            requests: Requests::new(config.timeouts, limits.requests_max, key, now)?,
+            requests: Requests::new(config.timeouts, limits.requests_max, setup.own, key, now)?,
             request_id: 0,
             stats: Stats::default(),
             inbox: VecDeque::new(),
@@ -160,8 +160,11 @@ impl<H, P> Context<H, P> {
         true
     }
 
-    /// Notes a fault of a peer.
+    /// Notes a fault of a peer. What this node does to itself is none.
     pub(super) fn fault(&mut self, node: NodeId, fault: Fault) {
+        if node == self.own {
+            return;
+        }
         self.stats.faults += 1;
         self.emit(Output::Fault { node, fault });
     }

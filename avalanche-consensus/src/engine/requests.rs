@@ -27,6 +27,8 @@ pub(super) struct Requests {
     /// Open requests.
     requests: usize,
     latency: AdaptiveTimeouts<()>,
+    /// This node, whose answers to itself take no time and tell nothing.
+    own: NodeId,
     spare: Vec<Vec<NodeId>>,
 }
 
@@ -52,6 +54,7 @@ impl Requests {
     pub(super) fn new(
         timeouts: TimeoutConfig,
         outstanding_max: usize,
+        own: NodeId,
         key: HashKey,
         now: Timestamp,
     ) -> Result<Self, Error> {
@@ -62,11 +65,12 @@ impl Requests {
             outstanding_max,
             requests: 0,
             latency: AdaptiveTimeouts::new(timeouts, now)?,
+            own,
             spare: Vec::new(),
         })
     }
 
-    /// Registers a request to some peers, which are distinct. False, and nothing changes, if there
+    /// Registers a request to some peers, which are distinct and in order. False, and nothing changes, if there
     /// is no room, if the number is in use, or if there is no peer.
     pub(super) fn open(
         &mut self,
@@ -80,7 +84,7 @@ impl Requests {
         }
         let mut waiting = self.spare.pop().unwrap_or_default();
         waiting.extend_from_slice(peers);
-        waiting.sort_unstable();
+        debug_assert!(waiting.is_sorted(), "peers are found by halving");
         let room = self.outstanding_max.saturating_sub(self.outstanding);
         if waiting.is_empty() || waiting.len() > room {
             self.recycle(waiting);
@@ -103,15 +107,25 @@ impl Requests {
         answer: MessageKind,
         now: Timestamp,
     ) -> bool {
-        if self.open.get(&id).is_none_or(|open| open.answer != answer) {
-            return false;
-        }
-        self.remove(id, node, now).is_some()
+        self.take(id, node, now, |kind| kind == answer).is_some()
     }
 
     /// Takes out one peer's part of a request, and says what answer it waited for.
     pub(super) fn remove(&mut self, id: u32, node: &NodeId, now: Timestamp) -> Option<MessageKind> {
+        self.take(id, node, now, |_| true)
+    }
+
+    fn take(
+        &mut self,
+        id: u32,
+        node: &NodeId,
+        now: Timestamp,
+        wanted: impl Fn(MessageKind) -> bool,
+    ) -> Option<MessageKind> {
         let open = self.open.get_mut(&id)?;
+        if !wanted(open.answer) {
+            return None;
+        }
         let at = open.peers.binary_search(node).ok()?;
         open.peers.remove(at);
         let (answer, put_at, done) = (open.answer, open.put_at, open.peers.is_empty());
@@ -119,7 +133,7 @@ impl Requests {
         if done {
             self.finish(id);
         }
-        if answer != MessageKind::Put {
+        if answer != MessageKind::Put && *node != self.own {
             self.latency.observe_latency(now.since(put_at), now);
         }
         Some(answer)

@@ -124,7 +124,7 @@ impl<H: Clone> Normal<H> {
         let (id, parent) = (block.id(), block.parent());
         if matches!(verdict, Verdict::Invalid) {
             cx.stats.invalid += 1;
-            if let Some(from) = from.filter(|from| *from != cx.own) {
+            if let Some(from) = from {
                 cx.fault(from, Fault::InvalidBlock(id));
             }
             self.mark_unverified(block);

@@ -89,7 +89,10 @@ impl<H: Clone> Normal<H> {
         [preferred, at_height]: [Id; 2],
         accepted: Tip,
     ) -> Result<(), Fatal> {
-        if cx.validators.contains(&from) {
+        // Only validators have an entry, and it goes when they do.
+        if let Some(known) = self.accepted_frontiers.get_mut(&from) {
+            *known = accepted;
+        } else if cx.validators.contains(&from) {
             self.accepted_frontiers.insert(from, accepted);
         }
         // Usually both are known: then nothing is issued and nothing waits.

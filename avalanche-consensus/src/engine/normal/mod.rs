@@ -32,7 +32,7 @@ use pending::{BlockRequests, Pending};
 use super::context::Context;
 use super::explain::Decided;
 use super::getter::Serving;
-use super::{AncestorTree, Fatal, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache};
+use super::{AncestorTree, Fatal, Limits, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache};
 use crate::poll::Polls;
 use crate::snowman::{Block, Decisions, Topological};
 use crate::validators::ValidatorDiff;
@@ -102,7 +102,7 @@ impl<H: Clone> Normal<H> {
             unverified_cache: UnverifiedCache::new(key)
                 .with_budget_bytes(limits.unverified_bytes_max),
             accepted_frontiers: IdMap::new(key),
-            scheduler: Scheduler::new(key),
+            scheduler: Scheduler::new(key).with_items_max(items_max(&limits)),
             builds: 0,
             building: false,
             state_syncing,
@@ -194,4 +194,13 @@ impl<H: Clone> Normal<H> {
             cx.emit(Output::SetPreference(preference));
         }
     }
+}
+
+/// Room for every job that can exist within the bounds: one a pending block and one an answer to a
+/// query, each with what it waits for, and the steps of every handler that waits for the VM.
+const fn items_max(limits: &Limits) -> usize {
+    let blocks = limits.pending_max.saturating_mul(4);
+    let votes = limits.requests_max.saturating_mul(4);
+    let steps = limits.calls_max.saturating_mul(16);
+    blocks.saturating_add(votes).saturating_add(steps).saturating_add(1_024)
 }
