@@ -1,6 +1,7 @@
 //! The commands of the program `simulate`.
 
 mod error;
+pub mod lab;
 mod options;
 pub mod safe;
 pub mod svg;

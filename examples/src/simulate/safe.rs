@@ -282,7 +282,7 @@ pub fn charts(args: &Args) -> [(&'static str, Chart); 2] {
     let betas = [5, 10, 20, 40];
     let (k, alpha) = (parameters.k(), parameters.alpha_confidence());
     let odds = |share| PollOdds::new(k, alpha, args.stake(share));
-    let percents = || (0_u32..=40).map(f64::from);
+    let percents = || (0_u32..=20).map(|step| f64::from(2 * step));
     let error = betas.map(|beta| Series {
         name: format!("beta {beta}"),
         points: percents()

@@ -12,7 +12,7 @@ use scale::Scale;
 /// Width and height of a picture, in pixels.
 const SIZE: (f64, f64) = (840.0, 430.0);
 /// The box between the axes: left, top, right and bottom edge.
-const PLOT: (f64, f64, f64, f64) = (84.0, 52.0, 624.0, 372.0);
+const PLOT: (f64, f64, f64, f64) = (100.0, 52.0, 624.0, 372.0);
 const COLOURS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444"];
 const GRID: &str = "#dddddd";
@@ -65,8 +65,8 @@ impl Chart {
         } else {
             Scale::new(self.x.log, points().map(|(x, _)| *x), left, right)
         };
-        // The length of a bar means nothing unless it begins at zero.
-        let zero = (bars && !self.y.log).then_some(0.0);
+        // From zero, or else lengths of bars and slopes of lines would mislead.
+        let zero = (!self.y.log).then_some(0.0);
         let y = Scale::new(self.y.log, points().map(|(_, y)| *y).chain(zero), bottom, top);
         let mut out = self.frame(&x, &y);
         for (number, series) in self.series.iter().enumerate() {
@@ -139,6 +139,8 @@ impl Chart {
                 "<rect x=\"{from:.1}\" y=\"{end:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" \
                  fill=\"{colour}\"/>"
             );
+            let middle = (from + wide / 2.0, end - 5.0);
+            text(out, middle, "text-anchor=\"middle\"", &value.to_string());
         }
     }
 }

@@ -32,7 +32,9 @@ use pending::{BlockRequests, Pending};
 use super::context::Context;
 use super::explain::Decided;
 use super::getter::Serving;
-use super::{AncestorTree, Fatal, Limits, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache};
+use super::{
+    AncestorTree, Fatal, Limits, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache,
+};
 use crate::poll::Polls;
 use crate::snowman::{Block, Decisions, Topological};
 use crate::validators::ValidatorDiff;

@@ -27,7 +27,7 @@ impl Scale {
         });
         let (low, high) = if low < high {
             (low, high)
-        } else if low.is_finite() {
+        } else if low.is_finite() && low != 0.0 {
             (low - 0.5, low + 0.5)
         } else {
             (0.0, 1.0)
@@ -127,8 +127,8 @@ mod tests {
         assert_eq!(labels(true, &[0.001, 0.3, 40.0]), ["0.001", "0.01", "0.1", "1", "10", "100"]);
         assert_eq!(labels(true, &[2e-34, 0.9]).first().map(String::as_str), Some("1e-35"));
         assert_eq!(labels(true, &[1.0, 1e9]).last().map(String::as_str), Some("1e10"));
-        for nothing in [[].as_slice(), &[f64::NAN, f64::INFINITY]] {
-            assert_eq!(labels(false, nothing).len(), 6);
+        for nothing in [[].as_slice(), &[f64::NAN, f64::INFINITY], &[0.0]] {
+            assert_eq!(labels(false, nothing), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         }
     }
 
