@@ -60,7 +60,8 @@ pub struct Limits {
     /// Blocks that are processing. Beyond it blocks are dropped before they are verified. Default:
     /// 65,536.
     pub processing_max: u32,
-    /// Blocks that wait for their parent or their verdict. Beyond it blocks are dropped, with a
+    /// Blocks that wait for their parent or their verdict, and as many again that peers were asked
+    /// for. Beyond it blocks are dropped, or not asked for, with a
     /// [`Fault::Flooding`](super::Fault::Flooding). Nodes that are no validators may use half of
     /// it. Default: 16,384.
     pub pending_max: usize,

@@ -245,6 +245,11 @@ impl<H, P> Context<H, P> {
         }
     }
 
+    /// Whether a node is neither a validator nor this node.
+    pub(super) fn is_stranger(&self, node: &NodeId) -> bool {
+        *node != self.own && !self.validators.contains(node)
+    }
+
     /// Takes over changes of the validators.
     pub(super) fn change_validators(
         &mut self,
