@@ -16,10 +16,25 @@ fn main() {
         sum.add(&r);
         let ms = t.elapsed().as_millis();
         if !r.verdict.passed() || to - from < 20 || ms > 500 {
-            println!("{seed}: {} | events {} polls {} took {:.1?} conflicts {} {ms} ms | {}", r.verdict, r.counts.events, r.polls, r.took, r.counts.conflicts, sim.scenario().config.parameters.k());
-            for f in &sim.scenario().plan.faults { println!("      {f}"); }
+            println!(
+                "{seed}: {} | events {} polls {} took {:.1?} conflicts {} {ms} ms | {}",
+                r.verdict,
+                r.counts.events,
+                r.polls,
+                r.took,
+                r.counts.conflicts,
+                sim.scenario().config.parameters.k()
+            );
+            for f in &sim.scenario().plan.faults {
+                println!("      {f}");
+            }
         }
     }
     let e = start.elapsed();
-    println!("{sum:?}\n{:.1?}, {:.1} ms/seed, {:.2} us/event", e, e.as_secs_f64()*1e3/(to-from) as f64, e.as_secs_f64()*1e6/sum.events as f64);
+    println!(
+        "{sum:?}\n{:.1?}, {:.1} ms/seed, {:.2} us/event",
+        e,
+        e.as_secs_f64() * 1e3 / (to - from) as f64,
+        e.as_secs_f64() * 1e6 / sum.events as f64
+    );
 }
