@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use avalanche_consensus::network::TimeoutConfig;
 use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::testing::simulation::{
     Behaviour, Fault, FaultPlan, Latency, Named, PlannedFault, Proposals, Random, Scenario,
@@ -40,6 +41,13 @@ impl Config {
         let mut scenario = Named::find("calm")?.draw(self.seed, self.nodes);
         scenario.name = "devnet";
         scenario.config.parameters = Parameters::default();
+        // Latencies are short, so a person need not wait as long as the real timeouts.
+        scenario.config.timeouts = TimeoutConfig {
+            initial: 500 * MS,
+            minimum: 250 * MS,
+            maximum: 1_000 * MS,
+            ..TimeoutConfig::default()
+        };
         scenario.heights = self.heights;
         scenario.oracles = 0;
         scenario.latency = Latency::Uniform { least: 10 * MS, most: 50 * MS };

@@ -67,7 +67,7 @@ fn without_silent_nodes_a_decision_takes_beta_polls_and_seldom_more() {
         let (found, decisions) = measured(&bench, setting);
         // The first poll fails where peers are asked before the block has reached them.
         let more = found - f64::from(beta);
-        assert!((0.0..0.5).contains(&more), "{setting:?}: {found} polls");
+        assert!((0.0..1.0).contains(&more), "{setting:?}: {found} polls");
         assert_eq!(decisions, 54);
     }
 }
