@@ -28,11 +28,11 @@
 //! | find what a network accepted, and what of it is missing | [`bootstrap`] |
 //! | pick validators by stake, reproducibly | [`sampler::SeededSampler`], [`validators::ValidatorHistory`] |
 //! | give up on slow peers, bench dead ones, pick fast ones | [`network`] |
-//! | hold blocks back until their ancestors come | [`engine`]: parts only, the engine is not written yet |
+//! | take part in a network that decides a chain | [`engine::Engine`] |
 //! | test your own program against models | the feature `testing` |
 //!
 //! Reading order for the code: `snowball/unary.rs`, `snowball/tree`, `snowman/topological.rs`,
-//! `poll`.
+//! `poll`, `engine/engine.rs`, `engine/normal`.
 //!
 //! # Theory in half a page
 //!
@@ -65,6 +65,7 @@
 //! |---|---|---|
 //! | `serde` | yes | text and binary forms of the vocabulary, [`snowball::ParametersConfig`] |
 //! | `bincode` | yes | compact local bytes of the vocabulary; never for what is hashed, signed or sent |
+//! | `recording` | yes | inputs of an engine written down and run again, by `serde` and `bincode` |
 //! | `tracing` | yes | events for accepts, rejects and poisoned instances |
 //! | `testing` | no | reference models, generators and a network simulation, with proptest |
 //!

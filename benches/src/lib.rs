@@ -6,12 +6,13 @@
 //! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`]: the workloads, shared by the Criterion
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`]: the workloads, shared by the Criterion
 //!   benches and by the `ratios` table.
 //! - [`measure`]: turns, medians, CPU time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
 pub mod allocations;
+pub mod engine;
 pub mod floor;
 pub mod measure;
 pub mod memory;

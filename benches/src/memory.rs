@@ -11,9 +11,10 @@ use avalanche_consensus::snowman::{Block, Decisions, Topological};
 use avalanche_consensus::{Bag, Error, HashKey, Height, Id, Timestamp};
 
 use crate::allocations::counted;
+use crate::engine::Committee;
 use crate::measure::as_f64;
 use crate::sampler::weights;
-use crate::{id, poll};
+use crate::{engine, id, poll};
 
 /// A figure of the memory table.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +59,16 @@ pub fn figures() -> Result<Vec<Figure>, Error> {
     let (polls, bytes) = held(|| open_polls(1_000))?;
     figures.push(figure("open poll of 20 validators, 10 votes in", 1_000, bytes));
     drop(polls);
+    for count in [1, 256, 4_096] {
+        let committee = Committee { validators: 20, k: 20, concurrent: 4 };
+        let (engine, bytes) = held(|| engine::endless(committee, count))?;
+        figures.push(Figure {
+            name: "whole engine, by processing blocks",
+            count,
+            bytes: as_f64(bytes),
+        });
+        drop(engine);
+    }
     Ok(figures)
 }
 

@@ -7,6 +7,7 @@ use avalanche_consensus::Error;
 use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
 
 use crate::allocations;
+use crate::engine::{AnswerFloor, Committee, Network, endless};
 use crate::floor::network::Flat;
 use crate::measure::{Comparison, Done, Effort, Work, as_f64, compare, cpu_time, repeat};
 use crate::poll::{self, Polling, PollingFloor};
@@ -46,6 +47,8 @@ impl Report {
         self.snowball(out)?;
         self.sampler(out)?;
         self.polls(out)?;
+        self.engine(out)?;
+        self.throughput(out)?;
         self.curve(out)?;
         self.memory(out)
     }
@@ -171,6 +174,55 @@ impl Report {
             let name = format!("poll::open_and_{votes}_votes/depth={depth}");
             let ours = repeat(|| assert!(ours.drain_one() == votes, "a poll did not leave"));
             self.line(out, &name, None, &mut { ours }, &mut repeat(|| floor.drain_one(votes)))?;
+        }
+        Ok(())
+    }
+
+    /// One answer of a peer, from receipt to recorded vote, with its share of the poll and of the
+    /// next query.
+    fn engine(&self, out: &mut impl Write) -> io::Result<()> {
+        for validators in [20, 1_500] {
+            for depth in [1, 16] {
+                let committee = Committee { validators, k: 20, concurrent: 4 };
+                let mut ours = endless(committee, depth).map_err(refused)?;
+                let mut floor = AnswerFloor::new(committee, depth);
+                let name = format!("engine::chits/committee={validators}/depth={depth}");
+                let ours = repeat(|| assert!(ours.answer_one(), "nobody was asked"));
+                let mut floor = repeat(|| floor.answer_one());
+                self.line(out, &name, Some(GOAL), &mut { ours }, &mut floor)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks decided in a second of CPU time.
+    fn throughput(&self, out: &mut impl Write) -> io::Result<()> {
+        if !self.wanted("throughput") {
+            return Ok(());
+        }
+        writeln!(out, "\nblocks decided in a second of one core, with 1 and 10 in flight")?;
+        writeln!(
+            out,
+            "{:<46} {:>11} {:>11} {:>11}",
+            "consensus_throughput", "1", "10", "answers each"
+        )?;
+        for committee in Committee::ALL {
+            let Committee { validators, k, concurrent } = committee;
+            let name = format!("committee={validators}/k={k}/concurrent={concurrent}");
+            write!(out, "{name:<46}")?;
+            let mut answers = 0.0;
+            for in_flight in [1, 10] {
+                let mut network = Network::new(committee, 20).map_err(refused)?;
+                let (start, mut blocks) = (cpu_time(), 0);
+                while cpu_time().saturating_sub(start) < self.effort.slice * 8 {
+                    assert!(network.decide_one(in_flight), "nobody was asked");
+                    blocks += 1;
+                }
+                let taken = cpu_time().saturating_sub(start);
+                write!(out, " {:>11.0}", as_f64(blocks) / taken.as_secs_f64())?;
+                answers = as_f64(network.engine().stats().inputs) / as_f64(blocks);
+            }
+            writeln!(out, " {answers:>11.1}")?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Recording a poll asks nothing of the allocator once the working memory has grown.
 
 use avalanche_benches::allocations::{Allocations, Counting, counted, installed};
+use avalanche_benches::engine::{Committee, endless};
 use avalanche_benches::poll::Polling;
 use avalanche_benches::sampler::Seeded;
 use avalanche_benches::snowball::SteadyTree;
@@ -82,4 +83,17 @@ fn polls_open_count_and_leave_without_allocating() {
 fn samples_allocate_nothing() {
     let mut sampler = Seeded::new(1_500).unwrap();
     check("sampler", || assert!(sampler.sample()));
+}
+
+/// From receipt to recorded vote, with every poll that ends and every query that follows.
+#[test]
+fn answers_to_queries_allocate_nothing() {
+    for validators in [20, 1_500] {
+        let committee = Committee { validators, k: 20, concurrent: 4 };
+        let mut network = endless(committee, 4).unwrap();
+        // Every table has its size once some hundred polls are through.
+        (0..20_000).for_each(|_| assert!(network.answer_one()));
+        check(&format!("{validators} validators"), || assert!(network.answer_one()));
+        assert!(network.engine().stats().polls > 1_000);
+    }
 }

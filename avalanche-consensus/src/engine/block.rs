@@ -9,13 +9,16 @@ use crate::{Height, Id};
 /// [`Output`](super::Output). An `Arc` of the block or its bytes is a good handle, since it is
 /// cloned for each peer that a block is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 pub struct ParsedBlock<H> {
     /// The block's name, parent and height.
     pub block: Block,
     /// Length of the block in bytes. It counts against the bounds of
     /// [`EngineConfig`](super::EngineConfig).
     pub bytes: u32,
-    /// The shell's own.
+    /// The shell's own. It is not part of any recorded form.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub handle: H,
 }
 
@@ -39,17 +42,21 @@ impl<H> ParsedBlock<H> {
 /// A state summary that the shell has parsed: a state that a VM can start from instead of executing
 /// every block up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 pub struct Summary<H> {
     /// The summary's name.
     pub id: Id,
     /// The height of the block whose state it is.
     pub height: Height,
-    /// The shell's own.
+    /// The shell's own. It is not part of any recorded form.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub handle: H,
 }
 
 /// A last accepted block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tip {
     /// The block's name.
     pub id: Id,

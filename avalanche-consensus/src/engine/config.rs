@@ -12,6 +12,8 @@ use crate::{Height, Id, NodeId};
 /// Parameters, times and bounds of an [`Engine`](super::Engine). The defaults are AvalancheGo's;
 /// where it has no bound the default is far above what an honest network needs.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct EngineConfig {
     /// The parameters of consensus.
     pub parameters: Parameters,
@@ -31,6 +33,9 @@ pub struct EngineConfig {
     pub await_subnet: bool,
     /// Blocks that must be in the chain, whatever peers say. Catching up fetches them too.
     pub checkpoints: Vec<Id>,
+    /// Whom to ask for state summaries, each with the same weight. Default: nobody in particular,
+    /// so the beacons of [`Setup`] by their weight.
+    pub state_sync_nodes: Vec<NodeId>,
     /// The bounds.
     pub limits: Limits,
 }
@@ -45,6 +50,7 @@ impl Default for EngineConfig {
             partial_sync: false,
             await_subnet: false,
             checkpoints: Vec::new(),
+            state_sync_nodes: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -52,11 +58,14 @@ impl Default for EngineConfig {
 
 /// The bound on everything that an engine holds. What happens at a bound stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Limits {
     /// Blocks that are processing. Beyond it blocks are dropped before they are verified. Default:
     /// 65,536.
     pub processing_max: u32,
-    /// Blocks that wait for their parent or their verdict. Beyond it blocks are dropped, with a
+    /// Blocks that wait for their parent or their verdict, and as many again that peers were asked
+    /// for. Beyond it blocks are dropped, or not asked for, with a
     /// [`Fault::Flooding`](super::Fault::Flooding). Nodes that are no validators may use half of
     /// it. Default: 16,384.
     pub pending_max: usize,
@@ -134,7 +143,10 @@ impl Default for Limits {
 }
 
 /// Where an engine starts.
+///
+/// The default is normal operation at an empty genesis, alone and with a seed of zeros: for tests.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Setup {
     /// This node.
     pub own: NodeId,
@@ -154,8 +166,23 @@ pub struct Setup {
     pub seed: [u8; 32],
 }
 
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            own: NodeId::new([0; 20]),
+            validators: ValidatorSet::new(),
+            beacons: None,
+            tip: Tip { id: Id::EMPTY, height: Height::GENESIS },
+            phase: Phase::NormalOperation,
+            stored: Vec::new(),
+            seed: [0; 32],
+        }
+    }
+}
+
 /// Stored blocks of heights without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct StoredRun {
     /// The lowest height.
     pub low: Height,

@@ -7,6 +7,7 @@ use crate::Id;
 
 /// What a peer did wrong, as data: the engine has dealt with it and goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Fault {
     /// An answer that nobody waits for: never asked for, too late, or a second one.

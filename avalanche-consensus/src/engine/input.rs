@@ -6,6 +6,8 @@ use crate::{Id, NodeId};
 
 /// Something that happened, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 #[non_exhaustive]
 pub enum Input<H> {
     /// A peer said something. Only the transport knows who it was, so it vouches for `from`.
@@ -43,7 +45,9 @@ pub enum Input<H> {
         /// What the VM or the store said.
         answer: Answer<H>,
     },
-    /// The time that [`Engine::poll_timeout`](super::Engine::poll_timeout) named has come.
+    /// Nothing but time has passed: that which
+    /// [`Engine::poll_timeout`](super::Engine::poll_timeout) named has come. Every other input does
+    /// what is due as well, so a shell that is never idle needs no tick.
     Tick,
     /// An output could not be carried out, such as an accept that could not be made durable. The
     /// chain stops.
@@ -52,6 +56,8 @@ pub enum Input<H> {
 
 /// What the VM or the store says to a [`Call`](super::Call).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 #[non_exhaustive]
 pub enum Answer<H> {
     /// To [`Call::EnterPhase`](super::Call::EnterPhase): the last accepted block as it is in that
@@ -86,6 +92,8 @@ pub enum Answer<H> {
 
 /// What the VM makes of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 pub enum Verdict<H> {
     /// The block is valid. The VM keeps it until it is accepted or rejected.
     Valid,
@@ -99,6 +107,7 @@ pub enum Verdict<H> {
 /// What the VM does with a state summary that it was given (AvalancheGo's
 /// `snow/engine/snowman/block/state_sync_mode.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SyncMode {
     /// Nothing: it executes blocks instead.
     Skipped,

@@ -11,6 +11,8 @@ use crate::{Height, Id};
 ///
 /// A request and its answer carry the same `request_id`, chosen by whoever asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 #[non_exhaustive]
 pub enum Message<H> {
     /// Asks for the newest state summary.
@@ -173,6 +175,7 @@ impl<H> Message<H> {
 
 /// The kinds of [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MessageKind {
     /// [`Message::GetStateSummaryFrontier`].

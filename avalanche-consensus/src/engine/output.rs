@@ -8,6 +8,8 @@ use crate::{Height, Id, NodeId};
 /// Something to do, in the order in which it is to be done.
 #[must_use = "what is not carried out is lost, and the engine counts on it"]
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 #[non_exhaustive]
 pub enum Output<H> {
     /// Send a message to a peer. Never to this node itself.
@@ -53,10 +55,13 @@ pub enum Output<H> {
 
 /// Names an [`Output::Call`]. No two calls of an engine have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CallId(pub u64);
 
 /// A question to the VM or the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "", deserialize = "H: Default")))]
 #[non_exhaustive]
 pub enum Call<H> {
     /// Enter a phase, and say what is last accepted then: a VM may roll back when it enters one.
@@ -111,6 +116,7 @@ pub enum Call<H> {
 
 /// What the engine is at (AvalancheGo's `snow/engine/enginetype` and `snow.State`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Phase {
     /// Looking for a state to start from.
     StateSyncing,

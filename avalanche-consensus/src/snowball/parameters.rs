@@ -64,6 +64,8 @@ impl Default for ParametersConfig {
 /// # Ok::<(), avalanche_consensus::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "ParametersConfig", into = "ParametersConfig"))]
 pub struct Parameters(ParametersConfig);
 
 impl Parameters {

@@ -39,6 +39,7 @@ mod script;
 pub mod simulation;
 mod snowman_duel;
 pub mod strategies;
+mod theory;
 mod tree_duel;
 
 pub use ballot::{Ballot, Candidates, Size, Spread};
@@ -54,6 +55,7 @@ pub use script::{
     IdSpace, Parent, SnowmanOperation, SnowmanScript, TreeOperation, TreeScript, parameters,
 };
 pub use snowman_duel::{REFUSAL_SITUATIONS, SNOWMAN_SITUATIONS, SnowmanRun};
+pub use theory::{Magnitude, PollOdds, Stake};
 pub use tree_duel::TREE_SITUATIONS;
 
 use call_log::check_order;

@@ -43,7 +43,7 @@ impl<H: Clone> Normal<H> {
             if !self.should_issue(&block.block) {
                 return self.end_walk(id, built);
             }
-            let stranger = from != cx.own && !cx.validators.contains(&from);
+            let stranger = cx.is_stranger(&from);
             if !self.pending.has_room(&cx.config.limits, &from, stranger, block.bytes) {
                 cx.fault(from, Fault::Flooding(MessageKind::Put));
                 self.block_requests.remove_block(&id);
@@ -99,10 +99,16 @@ impl<H: Clone> Normal<H> {
         if self.block_requests.contains(&id) {
             return Ok(Flow::Done);
         }
+        let stranger = cx.is_stranger(&from);
+        if !self.block_requests.has_room(&cx.config.limits, &from, stranger) {
+            cx.fault(from, Fault::Flooding(MessageKind::PullQuery));
+            self.scheduler.abandon(id)?;
+            return Ok(Flow::Done);
+        }
         let request_id = cx.next_request_id();
         // To itself it would fail at once, as in AvalancheGo's sender.
         if from != cx.own && cx.request(&[from], &Message::Get { request_id, id }) {
-            self.block_requests.insert(id, request_id, from);
+            self.block_requests.insert(id, request_id, from, stranger);
         } else {
             self.scheduler.abandon(id)?;
         }

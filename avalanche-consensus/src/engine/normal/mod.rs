@@ -32,7 +32,9 @@ use pending::{BlockRequests, Pending};
 use super::context::Context;
 use super::explain::Decided;
 use super::getter::Serving;
-use super::{AncestorTree, Fatal, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache};
+use super::{
+    AncestorTree, Fatal, Limits, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache,
+};
 use crate::poll::Polls;
 use crate::snowman::{Block, Decisions, Topological};
 use crate::validators::ValidatorDiff;
@@ -59,6 +61,8 @@ pub(super) struct Normal<H> {
     block_requests: BlockRequests,
     unverified_tree: AncestorTree,
     unverified_cache: UnverifiedCache<ParsedBlock<H>>,
+    /// Answers to queries that wait for blocks.
+    waiting_votes: usize,
     /// What validators said that they accepted last.
     accepted_frontiers: IdMap<NodeId, Tip>,
     scheduler: Scheduler<Job<H>>,
@@ -101,8 +105,9 @@ impl<H: Clone> Normal<H> {
             unverified_tree: AncestorTree::new(key).with_blocks_max(limits.unverified_max),
             unverified_cache: UnverifiedCache::new(key)
                 .with_budget_bytes(limits.unverified_bytes_max),
+            waiting_votes: 0,
             accepted_frontiers: IdMap::new(key),
-            scheduler: Scheduler::new(key),
+            scheduler: Scheduler::new(key).with_items_max(items_max(&limits)),
             builds: 0,
             building: false,
             state_syncing,
@@ -120,6 +125,10 @@ impl<H: Clone> Normal<H> {
             None => normal.set_preference(cx),
             Some(options) => {
                 for block in options {
+                    // A peer that gives it before it is issued finds that it is on its way.
+                    if normal.should_issue(&block.block) {
+                        normal.pending.insert(block.clone(), cx.own, false, cx.now);
+                    }
                     normal.now(Job::Issue { block, from: cx.own, push: false })?;
                 }
             }
@@ -194,4 +203,13 @@ impl<H: Clone> Normal<H> {
             cx.emit(Output::SetPreference(preference));
         }
     }
+}
+
+/// Room for every job that can exist within the bounds: one a pending block and one an answer to a
+/// query, each with what it waits for, and the steps of every handler that waits for the VM.
+const fn items_max(limits: &Limits) -> usize {
+    let blocks = limits.pending_max.saturating_mul(4);
+    let votes = limits.requests_max.saturating_mul(4);
+    let steps = limits.calls_max.saturating_mul(16);
+    blocks.saturating_add(votes).saturating_add(steps).saturating_add(1_024)
 }

@@ -11,9 +11,43 @@ use crate::{HashKey, Id, NodeId, Timestamp};
 pub(super) struct Pending<H> {
     blocks: IdMap<Id, Waiting<H>>,
     bytes: u64,
+    shares: Shares,
+}
+
+/// How many things each peer has here.
+#[derive(Debug, Default)]
+struct Shares {
+    total: usize,
     of_node: BTreeMap<NodeId, usize>,
     /// Those of nodes that were no validators.
     of_strangers: usize,
+}
+
+impl Shares {
+    /// Whether a peer may have one more. Nodes that are no validators share half of the room, so
+    /// that no number of them keeps validators out.
+    fn has_room(&self, limits: &Limits, node: &NodeId, stranger: bool) -> bool {
+        self.total < limits.pending_max
+            && self.of_node.get(node).is_none_or(|of_node| *of_node < limits.pending_per_node_max)
+            && !(stranger && self.of_strangers >= limits.pending_max / 2)
+    }
+
+    fn add(&mut self, node: NodeId, stranger: bool) {
+        self.total += 1;
+        self.of_strangers += usize::from(stranger);
+        *self.of_node.entry(node).or_insert(0) += 1;
+    }
+
+    fn remove(&mut self, node: &NodeId, stranger: bool) {
+        self.total -= 1;
+        self.of_strangers -= usize::from(stranger);
+        if let Some(of_node) = self.of_node.get_mut(node) {
+            *of_node -= 1;
+            if *of_node == 0 {
+                self.of_node.remove(node);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +62,7 @@ pub(super) struct Waiting<H> {
 
 impl<H> Pending<H> {
     pub(super) fn new(key: HashKey) -> Self {
-        Self { blocks: IdMap::new(key), bytes: 0, of_node: BTreeMap::new(), of_strangers: 0 }
+        Self { blocks: IdMap::new(key), bytes: 0, shares: Shares::default() }
     }
 
     /// Whether one more block of a node is within the bounds.
@@ -39,10 +73,8 @@ impl<H> Pending<H> {
         stranger: bool,
         bytes: u32,
     ) -> bool {
-        self.blocks.len() < limits.pending_max
-            && self.bytes.saturating_add(u64::from(bytes)) <= limits.pending_bytes_max
-            && self.of_node.get(from).is_none_or(|blocks| *blocks < limits.pending_per_node_max)
-            && !(stranger && self.of_strangers >= limits.pending_max / 2)
+        self.bytes.saturating_add(u64::from(bytes)) <= limits.pending_bytes_max
+            && self.shares.has_room(limits, from, stranger)
     }
 
     pub(super) fn insert(
@@ -54,8 +86,7 @@ impl<H> Pending<H> {
     ) {
         self.remove(&block.id());
         self.bytes = self.bytes.saturating_add(u64::from(block.bytes));
-        *self.of_node.entry(from).or_insert(0) += 1;
-        self.of_strangers += usize::from(stranger);
+        self.shares.add(from, stranger);
         let id = block.id();
         self.blocks.insert(id, Waiting { block, from, stranger, since: now, verifying: false });
     }
@@ -63,13 +94,7 @@ impl<H> Pending<H> {
     pub(super) fn remove(&mut self, id: &Id) -> Option<Waiting<H>> {
         let waiting = self.blocks.remove(id)?;
         self.bytes = self.bytes.saturating_sub(u64::from(waiting.block.bytes));
-        self.of_strangers -= usize::from(waiting.stranger);
-        if let Some(blocks) = self.of_node.get_mut(&waiting.from) {
-            *blocks -= 1;
-            if *blocks == 0 {
-                self.of_node.remove(&waiting.from);
-            }
-        }
+        self.shares.remove(&waiting.from, waiting.stranger);
         Some(waiting)
     }
 
@@ -93,54 +118,82 @@ impl<H> Pending<H> {
     }
 }
 
-/// Blocks that peers were asked for: at most one request a block.
+/// Blocks that peers were asked for: at most one request a block. A request whose block came another
+/// way still counts against its peer until it ends.
 #[derive(Debug)]
 pub(super) struct BlockRequests {
-    of_block: IdMap<Id, (u32, NodeId)>,
-    of_request: IdMap<u32, (Id, NodeId)>,
+    /// The number of the request for a block.
+    of_block: IdMap<Id, u32>,
+    of_request: IdMap<u32, Asked>,
+    shares: Shares,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    id: Id,
+    node: NodeId,
+    stranger: bool,
 }
 
 impl BlockRequests {
     pub(super) fn new(key: HashKey) -> Self {
-        Self { of_block: IdMap::new(key), of_request: IdMap::new(key) }
+        let (of_block, of_request) = (IdMap::new(key), IdMap::new(key));
+        Self { of_block, of_request, shares: Shares::default() }
     }
 
-    pub(super) fn insert(&mut self, id: Id, request_id: u32, node: NodeId) {
-        self.of_block.insert(id, (request_id, node));
-        self.of_request.insert(request_id, (id, node));
+    /// Whether one more block of a peer can be asked for.
+    pub(super) fn has_room(&self, limits: &Limits, node: &NodeId, stranger: bool) -> bool {
+        self.shares.has_room(limits, node, stranger)
     }
 
-    /// The block that a peer was asked for under this number.
+    /// Notes a request for a block that has none.
+    pub(super) fn insert(&mut self, id: Id, request_id: u32, node: NodeId, stranger: bool) {
+        self.shares.add(node, stranger);
+        self.of_block.insert(id, request_id);
+        self.of_request.insert(request_id, Asked { id, node, stranger });
+    }
+
+    /// The block that a peer was asked for under this number, if it is still wanted.
     pub(super) fn block_of(&self, request_id: u32, node: &NodeId) -> Option<Id> {
-        let (id, asked) = self.of_request.get(&request_id)?;
-        (asked == node).then_some(*id)
+        let asked = self.of_request.get(&request_id).filter(|asked| asked.node == *node)?;
+        (self.of_block.get(&asked.id) == Some(&request_id)).then_some(asked.id)
     }
 
     /// Who was asked for a block.
     pub(super) fn asked(&self, id: &Id) -> Option<NodeId> {
-        self.of_block.get(id).map(|(_, node)| *node)
+        self.of_request.get(self.of_block.get(id)?).map(|asked| asked.node)
     }
 
     pub(super) fn contains(&self, id: &Id) -> bool {
         self.of_block.contains(id)
     }
 
-    /// Forgets the request for a block; whether there was one.
-    pub(super) fn remove_block(&mut self, id: &Id) -> bool {
-        match self.of_block.remove(id) {
-            Some((request_id, _)) => self.of_request.remove(&request_id).is_some(),
-            None => false,
+    /// A block is no longer wanted, whoever was asked for it.
+    pub(super) fn remove_block(&mut self, id: &Id) {
+        self.of_block.remove(id);
+    }
+
+    /// A request has ended. Says for which block it was, if that is still wanted.
+    pub(super) fn end(&mut self, request_id: u32, node: &NodeId) -> Option<Id> {
+        let wanted = self.block_of(request_id, node);
+        if self.of_request.get(&request_id).is_some_and(|asked| asked.node == *node)
+            && let Some(asked) = self.of_request.remove(&request_id)
+        {
+            self.shares.remove(node, asked.stranger);
         }
+        if let Some(id) = &wanted {
+            self.of_block.remove(id);
+        }
+        wanted
     }
 
-    /// Forgets the request under this number, and says for which block it was.
-    pub(super) fn remove_request(&mut self, request_id: u32, node: &NodeId) -> Option<Id> {
-        let id = self.block_of(request_id, node)?;
-        self.remove_block(&id);
-        Some(id)
-    }
-
+    /// Blocks that are wanted.
     pub(super) fn len(&self) -> usize {
         self.of_block.len()
+    }
+
+    /// Requests that have not ended.
+    pub(super) fn open(&self) -> usize {
+        self.of_request.len()
     }
 }
