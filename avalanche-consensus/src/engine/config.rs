@@ -33,6 +33,9 @@ pub struct EngineConfig {
     pub await_subnet: bool,
     /// Blocks that must be in the chain, whatever peers say. Catching up fetches them too.
     pub checkpoints: Vec<Id>,
+    /// Whom to ask for state summaries, each with the same weight. Default: nobody in particular,
+    /// so the beacons of [`Setup`] by their weight.
+    pub state_sync_nodes: Vec<NodeId>,
     /// The bounds.
     pub limits: Limits,
 }
@@ -47,6 +50,7 @@ impl Default for EngineConfig {
             partial_sync: false,
             await_subnet: false,
             checkpoints: Vec::new(),
+            state_sync_nodes: Vec::new(),
             limits: Limits::default(),
         }
     }

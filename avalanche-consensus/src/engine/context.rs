@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::beacons::Beacons;
 use super::requests::Requests;
 use super::{
-    Call, CallId, EngineConfig, Fatal, Fault, Message, MessageKind, Output, Phase, Setup, Stats,
-    Tip,
+    Call, CallId, EngineConfig, Fatal, Fault, Message, MessageKind, Output, Setup, Stats, Tip,
 };
-use crate::network::{BenchEvent, Benchlist};
+use crate::network::{BenchEvent, Benchlist, PeerTracker};
 use crate::sampler::{SeedStream, SeededSampler, Source};
 use crate::validators::{ConnectedWeight, ValidatorChange, ValidatorDiff, ValidatorSet};
 use crate::vocabulary::IdMap;
@@ -28,6 +28,16 @@ pub(super) struct Context<H, P> {
     /// Everybody who is connected, benched or not.
     pub(super) peers: BTreeSet<NodeId>,
     pub(super) sampler: SeededSampler,
+    /// Whom to trust while catching up, if those are not the validators.
+    beacons: Option<Beacons>,
+    /// Enough weight of the beacons was connected once.
+    started: bool,
+    /// Who delivers how fast, while catching up.
+    pub(super) deliverers: Option<PeerTracker>,
+    /// The VM syncs its state in the background.
+    pub(super) state_syncing: bool,
+    /// All chains of the subnet have caught up.
+    pub(super) subnet_done: bool,
     /// For choices that are not weighted.
     pub(super) random: SeedStream,
     pub(super) requests: Requests,
@@ -73,6 +83,7 @@ impl<H, P> Context<H, P> {
         connected.connect(setup.own)?;
         let joined: Vec<_> = setup.validators.iter().map(ValidatorDiff::joined).collect();
         connected.follow(&joined)?;
+        let beacons = setup.beacons.map(|set| Beacons::new(set, setup.own, limits.connected_max));
         let bench = config.bench.map(|bench| Benchlist::new(bench, &config.parameters));
         Ok(Self {
             now,
@@ -81,8 +92,13 @@ impl<H, P> Context<H, P> {
             key,
             sampler: setup.validators.sampler(derive("queries"))?,
             validators: setup.validators,
-            connected,
             peers: BTreeSet::new(),
+            beacons: beacons.transpose()?,
+            connected,
+            started: false,
+            deliverers: None,
+            state_syncing: false,
+            subnet_done: !config.await_subnet,
             random: SeedStream::new(&derive("choices")),
             requests: Requests::new(config.timeouts, limits.requests_max, setup.own, key, now)?,
             request_id: 0,
@@ -200,9 +216,10 @@ impl<H, P> Context<H, P> {
         self.emit(Output::Call { id: CallId(id), call });
     }
 
-    /// Tells the VM of a phase. This is beyond the bound on calls: there is one at a time.
-    pub(super) fn enter(&mut self, phase: Phase, purpose: P) {
-        self.open_call(Call::EnterPhase(phase), None, purpose);
+    /// Calls the VM or the store for a phase. This is beyond the bound on calls: a phase has one at
+    /// a time, and cannot do without.
+    pub(super) fn call_for_phase(&mut self, call: Call<H>, purpose: P) {
+        self.open_call(call, None, purpose);
     }
 
     /// Takes out a call that was answered.
@@ -232,17 +249,69 @@ impl<H, P> Context<H, P> {
         }
         self.peers.insert(node);
         if !self.is_benched(&node) {
-            // The bound is the same, so there is room.
-            let _ = self.connected.connect(node);
+            self.reach(node);
         }
+    }
+
+    /// Counts a peer as connected. The bound on peers is the same everywhere, so there is room.
+    fn reach(&mut self, node: NodeId) {
+        let _ = self.connected.connect(node);
+        if let Some(beacons) = &mut self.beacons {
+            let _ = beacons.connected.connect(node);
+        }
+        if let Some(deliverers) = &mut self.deliverers {
+            let _ = deliverers.connect(node);
+        }
+    }
+
+    /// Counts a peer as not connected, other than this node itself.
+    fn lose(&mut self, node: &NodeId) {
+        if *node == self.own {
+            return;
+        }
+        self.connected.disconnect(node);
+        if let Some(beacons) = &mut self.beacons {
+            beacons.connected.disconnect(node);
+        }
+        if let Some(deliverers) = &mut self.deliverers {
+            deliverers.disconnect(node);
+        }
+    }
+
+    /// Begins to follow who delivers how fast.
+    pub(super) fn follow_deliverers(&mut self) {
+        let max = self.config.limits.connected_max;
+        let mut deliverers = PeerTracker::new(self.own).with_peers_max(max);
+        for node in self.peers.iter().filter(|node| !self.is_benched(node)) {
+            let _ = deliverers.connect(*node);
+        }
+        self.deliverers = Some(deliverers);
+    }
+
+    /// Whom to trust while catching up.
+    pub(super) fn beacons(&self) -> &ValidatorSet {
+        self.beacons.as_ref().map_or(&self.validators, |beacons| &beacons.set)
+    }
+
+    /// Whether so much weight of the beacons is connected, or was once, that they can be asked:
+    /// three quarters (AvalancheGo's `snow/engine/common/tracker/startup.go`).
+    pub(super) fn can_start(&mut self) -> bool {
+        let connected = self.beacons.as_ref().map_or(&self.connected, |beacons| &beacons.connected);
+        let needed = (3 * u128::from(connected.total_weight())).div_ceil(4);
+        self.started |= u128::from(connected.connected_weight()) >= needed;
+        self.started
+    }
+
+    /// Registers a request that nobody gets and that ends by its deadline, as a timer. False if
+    /// there is no room for it.
+    pub(super) fn request_nobody(&mut self, request_id: u32, answer: MessageKind) -> bool {
+        self.requests.open(request_id, answer, &[self.own], self.now)
     }
 
     /// Notes that a peer is not connected any more.
     pub(super) fn disconnect(&mut self, node: &NodeId) {
         self.peers.remove(node);
-        if *node != self.own {
-            self.connected.disconnect(node);
-        }
+        self.lose(node);
     }
 
     /// Whether a node is neither a validator nor this node.
@@ -295,12 +364,12 @@ impl<H, P> Context<H, P> {
         for event in events {
             match event {
                 BenchEvent::Benched { node, .. } => {
-                    self.connected.disconnect(&node);
+                    self.lose(&node);
                     self.emit(Output::Benched(node));
                 }
                 BenchEvent::Unbenched { node, .. } => {
                     if self.peers.contains(&node) {
-                        let _ = self.connected.connect(node);
+                        self.reach(node);
                     }
                     self.emit(Output::Unbenched(node));
                 }

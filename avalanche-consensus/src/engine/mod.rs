@@ -134,9 +134,12 @@
 //! Each bound can be set.
 
 mod ancestor_tree;
+mod beacons;
 mod block;
+mod bootstrapper;
 mod config;
 mod context;
+mod dispatch;
 #[expect(clippy::module_inception, reason = "the engine is what the folder is named after")]
 mod engine;
 mod explain;
@@ -152,6 +155,7 @@ mod recording;
 mod requests;
 mod scheduler;
 mod stats;
+mod syncer;
 mod unverified_cache;
 
 pub use ancestor_tree::AncestorTree;

@@ -9,8 +9,8 @@ use crate::network::{AdaptiveTimeouts, TimeoutConfig};
 use crate::vocabulary::IdMap;
 use crate::{Error, HashKey, NodeId, Timestamp};
 
-/// Requests without an answer, by number; one that went to many peers is one entry, with one
-/// deadline.
+/// Requests without an answer, by number; one that went to many peers at once is one entry,
+/// with one deadline.
 ///
 /// The rules are those of `snow/networking/timeout` and `snow/networking/router` of AvalancheGo:
 /// exactly one outcome for each peer that was asked, and a deadline from how long answers took
@@ -24,8 +24,8 @@ pub(super) struct Requests {
     /// Peers that are waited for, over all requests; at most `outstanding_max`.
     outstanding: usize,
     outstanding_max: usize,
-    /// Open requests.
-    requests: usize,
+    /// Waves of open requests.
+    waves: usize,
     latency: AdaptiveTimeouts<()>,
     /// This node, whose answers to itself take no time and tell nothing.
     own: NodeId,
@@ -36,10 +36,35 @@ pub(super) struct Requests {
 struct Open {
     /// The kind of answer.
     answer: MessageKind,
+    first: Wave,
+    /// Peers that were asked under the same number later.
+    later: Vec<Wave>,
+}
+
+/// Peers that were asked together.
+#[derive(Debug)]
+struct Wave {
     put_at: Timestamp,
     deadline: Timestamp,
     /// Peers that have not answered, in order. Never empty.
     peers: Vec<NodeId>,
+}
+
+impl Open {
+    fn waves(&self) -> impl Iterator<Item = &Wave> {
+        std::iter::once(&self.first).chain(&self.later)
+    }
+
+    fn wave_mut(&mut self, at: usize) -> Option<&mut Wave> {
+        match at.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(at) => self.later.get_mut(at),
+        }
+    }
+
+    fn waits_until(&self, deadline: Timestamp) -> bool {
+        self.waves().any(|wave| wave.deadline == deadline)
+    }
 }
 
 /// Entries of finished requests that the queue of deadlines may have beyond those of open ones.
@@ -63,15 +88,16 @@ impl Requests {
             deadlines: BinaryHeap::new(),
             outstanding: 0,
             outstanding_max,
-            requests: 0,
+            waves: 0,
             latency: AdaptiveTimeouts::new(timeouts, now)?,
             own,
             spare: Vec::new(),
         })
     }
 
-    /// Registers a request to some peers, which are distinct and in order. False, and nothing changes, if there
-    /// is no room, if the number is in use, or if there is no peer.
+    /// Registers a request to some peers, which are distinct and in order. The number can be that of
+    /// an open request for the same kind of answer, if none of the peers was asked. False, and
+    /// nothing changes, if it is another's, if there is no room, or if there is no peer.
     pub(super) fn open(
         &mut self,
         id: u32,
@@ -79,23 +105,30 @@ impl Requests {
         peers: &[NodeId],
         now: Timestamp,
     ) -> bool {
-        if self.open.contains(&id) {
+        let asked = |wave: &Wave| peers.iter().any(|peer| wave.peers.binary_search(peer).is_ok());
+        let in_use = |open: &Open| open.answer != answer || open.waves().any(asked);
+        if peers.is_empty() || peers.len() > self.room() || self.open.get(&id).is_some_and(in_use) {
             return false;
         }
         let mut waiting = self.spare.pop().unwrap_or_default();
         waiting.extend_from_slice(peers);
         debug_assert!(waiting.is_sorted(), "peers are found by halving");
-        let room = self.outstanding_max.saturating_sub(self.outstanding);
-        if waiting.is_empty() || waiting.len() > room {
-            self.recycle(waiting);
-            return false;
-        }
         let deadline = now.after(self.latency.timeout());
         self.outstanding += waiting.len();
-        self.requests += 1;
+        self.waves += 1;
         self.deadlines.push(Reverse((deadline, id)));
-        self.open.insert(id, Open { answer, put_at: now, deadline, peers: waiting });
+        let wave = Wave { put_at: now, deadline, peers: waiting };
+        if let Some(open) = self.open.get_mut(&id) {
+            open.later.push(wave);
+        } else {
+            self.open.insert(id, Open { answer, first: wave, later: Vec::new() });
+        }
         true
+    }
+
+    /// Peers that can be asked before the bound is reached.
+    pub(super) const fn room(&self) -> usize {
+        self.outstanding_max.saturating_sub(self.outstanding)
     }
 
     /// Takes out one peer's part of a request if an answer of this kind is waited for. The latency
@@ -126,12 +159,15 @@ impl Requests {
         if !wanted(open.answer) {
             return None;
         }
-        let at = open.peers.binary_search(node).ok()?;
-        open.peers.remove(at);
-        let (answer, put_at, done) = (open.answer, open.put_at, open.peers.is_empty());
+        let find = |(at, wave): (usize, &Wave)| Some((at, wave.peers.binary_search(node).ok()?));
+        let (at, place) = open.waves().enumerate().find_map(find)?;
+        let answer = open.answer;
+        let wave = open.wave_mut(at)?;
+        wave.peers.remove(place);
+        let (put_at, done) = (wave.put_at, wave.peers.is_empty());
         self.outstanding -= 1;
         if done {
-            self.finish(id);
+            self.finish(id, at);
         }
         if answer != MessageKind::Put && *node != self.own {
             self.latency.observe_latency(now.since(put_at), now);
@@ -146,7 +182,8 @@ impl Requests {
         if deadline > now {
             return None;
         }
-        let node = *self.open.get(&id)?.peers.first()?;
+        let wave = self.open.get(&id)?.waves().find(|wave| wave.deadline == deadline)?;
+        let node = *wave.peers.first()?;
         let answer = self.remove(id, &node, now)?;
         Some((id, node, answer))
     }
@@ -166,21 +203,28 @@ impl Requests {
         self.latency.timeout()
     }
 
-    /// Forgets a request that has no peers left, and deadlines that nobody waits for.
-    fn finish(&mut self, id: u32) {
-        if let Some(open) = self.open.remove(&id) {
-            self.recycle(open.peers);
-            self.requests -= 1;
+    /// Forgets a wave that has no peers left, and deadlines that nobody waits for.
+    fn finish(&mut self, id: u32, at: usize) {
+        if let Some(open) = self.open.get_mut(&id) {
+            let wave = if at > 0 {
+                Some(open.later.remove(at - 1))
+            } else if open.later.is_empty() {
+                self.open.remove(&id).map(|open| open.first)
+            } else {
+                Some(std::mem::replace(&mut open.first, open.later.remove(0)))
+            };
+            self.recycle(wave.map(|wave| wave.peers).unwrap_or_default());
+            self.waves -= 1;
         }
         while let Some(Reverse((deadline, id))) = self.deadlines.peek()
-            && self.open.get(id).is_none_or(|open| open.deadline != *deadline)
+            && self.open.get(id).is_none_or(|open| !open.waits_until(*deadline))
         {
             self.deadlines.pop();
         }
-        if self.deadlines.len() > 2 * self.requests + STALE_MAX {
+        if self.deadlines.len() > 2 * self.waves + STALE_MAX {
             let open = &self.open;
             self.deadlines.retain(|Reverse((deadline, id))| {
-                open.get(id).is_some_and(|open| open.deadline == *deadline)
+                open.get(id).is_some_and(|open| open.waits_until(*deadline))
             });
         }
     }

@@ -8,8 +8,12 @@ use std::str::FromStr;
 pub enum OptionError {
     /// No option has this name.
     Unknown(String),
+    /// No command has this name, or there is none.
+    Command(String),
     /// The option's value is missing.
     Missing(String),
+    /// Something that must be given is not.
+    Absent(&'static str),
     /// The option has a value that it cannot have.
     Value {
         /// The option.
@@ -27,6 +31,11 @@ impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(option) => write!(f, "unknown option {option:?}; see --help"),
+            Self::Command(name) if name.is_empty() => {
+                f.write_str("a command is missing; see --help")
+            }
+            Self::Command(name) => write!(f, "no command {name:?}; see --help"),
+            Self::Absent(what) => write!(f, "{what} is missing; see --help"),
             Self::Missing(option) => write!(f, "{option} needs a value; see --help"),
             Self::Value { option, value, wanted } => {
                 write!(f, "{option} {value:?} is not {wanted}")

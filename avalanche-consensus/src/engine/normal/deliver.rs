@@ -56,6 +56,12 @@ impl<H: Clone> Normal<H> {
         let Verdict::Oracle([first, second]) = verdict else {
             return self.issued(cx, &block, push, Vec::new(), Vec::new());
         };
+        // A peer that gives an option meanwhile finds that it is on its way.
+        for option in [&first, &second] {
+            if option.parent() == id && self.should_issue(&option.block) {
+                self.pending.insert(option.clone(), cx.own, false, cx.now);
+            }
+        }
         let left = vec![second, first];
         let (added, dropped) = (Vec::new(), Vec::new());
         let options = Options { oracle: block, push, left, added, dropped };
@@ -74,14 +80,9 @@ impl<H: Clone> Normal<H> {
                 options.left.pop();
                 continue;
             }
-            let option = option.clone();
             let call = Call::Verify(option.clone());
             match self.park(cx, call, None, Resume::OptionVerified(options)) {
                 Ok(()) => {
-                    // A peer that gives the same block meanwhile finds that it is on its way.
-                    if !self.pending.contains(&id) {
-                        self.pending.insert(option, cx.own, false, cx.now);
-                    }
                     self.pending.verifying(&id);
                     return Ok(Flow::Parked);
                 }

@@ -42,10 +42,12 @@ impl<H: Clone> Normal<H> {
         // Names that are no hashes could lead in a circle.
         for _ in 0..=self.pending.len() {
             let Some(waiting) = self.pending.get(&at) else { break };
-            if waiting.verifying {
-                return Cause::VerificationPending { block: at, since: waiting.since };
+            let (block, parent) = (at, waiting.block.parent());
+            // It waits for its verdict, or for that of a sibling that comes before it.
+            if waiting.verifying || self.can_issue_child_on(&parent) {
+                return Cause::VerificationPending { block, since: waiting.since };
             }
-            at = waiting.block.parent();
+            at = parent;
         }
         if self.unverified_tree.contains(&at) {
             return Cause::VerificationFailed;

@@ -120,9 +120,12 @@ impl<H: Clone> Normal<H> {
                 self.chits_at_height(from, request_id, preferred, at_height)
             }
             Job::AwaitVote { from, request_id, options } => {
-                self.await_vote(from, request_id, options)
+                self.await_vote(cx, from, request_id, options)
             }
             Job::Vote { from, request_id, options } => {
+                if !(ready.fulfilled.is_empty() && ready.abandoned.is_empty()) {
+                    self.waiting_votes -= 1;
+                }
                 self.vote(cx, from, request_id, options)?;
                 Ok(Flow::Done)
             }

@@ -60,6 +60,7 @@ impl<H: Clone> Normal<H> {
             cx.fault(from, Fault::WrongBlock { asked, got });
             return self.get_failed(cx, from, request_id);
         }
+        self.block_requests.end(request_id, &from);
         self.now(Job::Walk { block, from, built: false })?;
         self.now(Job::Deferred)?;
         self.run(cx)
@@ -72,7 +73,7 @@ impl<H: Clone> Normal<H> {
         from: NodeId,
         request_id: u32,
     ) -> Result<(), Fatal> {
-        let Some(id) = self.block_requests.remove_request(request_id, &from) else {
+        let Some(id) = self.block_requests.end(request_id, &from) else {
             return Ok(());
         };
         self.scheduler.abandon(id)?;
@@ -128,14 +129,18 @@ impl<H: Clone> Normal<H> {
         Ok(Flow::Done)
     }
 
-    /// Waits for those blocks of an answer that are on their way.
+    /// Waits for those blocks of an answer that are on their way. Beyond the bound it does not wait:
+    /// a peer that feeds a chain block by block could hold back votes of thousands of polls.
     pub(super) fn await_vote(
         &mut self,
+        cx: &Cx<H>,
         from: NodeId,
         request_id: u32,
         options: VoteOptions,
     ) -> Result<Flow, Fatal> {
-        let waits = options.iter().filter(|id| self.can_depend_on(id)).collect();
+        let full = self.waiting_votes >= cx.config.limits.requests_max;
+        let waits: Vec<Id> = options.iter().filter(|id| !full && self.can_depend_on(id)).collect();
+        self.waiting_votes += usize::from(!waits.is_empty());
         self.scheduler.schedule(Job::Vote { from, request_id, options }, waits)?;
         Ok(Flow::Done)
     }

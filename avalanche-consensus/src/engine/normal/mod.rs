@@ -61,6 +61,8 @@ pub(super) struct Normal<H> {
     block_requests: BlockRequests,
     unverified_tree: AncestorTree,
     unverified_cache: UnverifiedCache<ParsedBlock<H>>,
+    /// Answers to queries that wait for blocks.
+    waiting_votes: usize,
     /// What validators said that they accepted last.
     accepted_frontiers: IdMap<NodeId, Tip>,
     scheduler: Scheduler<Job<H>>,
@@ -103,6 +105,7 @@ impl<H: Clone> Normal<H> {
             unverified_tree: AncestorTree::new(key).with_blocks_max(limits.unverified_max),
             unverified_cache: UnverifiedCache::new(key)
                 .with_budget_bytes(limits.unverified_bytes_max),
+            waiting_votes: 0,
             accepted_frontiers: IdMap::new(key),
             scheduler: Scheduler::new(key).with_items_max(items_max(&limits)),
             builds: 0,
@@ -122,6 +125,10 @@ impl<H: Clone> Normal<H> {
             None => normal.set_preference(cx),
             Some(options) => {
                 for block in options {
+                    // A peer that gives it before it is issued finds that it is on its way.
+                    if normal.should_issue(&block.block) {
+                        normal.pending.insert(block.clone(), cx.own, false, cx.now);
+                    }
                     normal.now(Job::Issue { block, from: cx.own, push: false })?;
                 }
             }

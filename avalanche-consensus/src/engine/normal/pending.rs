@@ -118,17 +118,19 @@ impl<H> Pending<H> {
     }
 }
 
-/// Blocks that peers were asked for: at most one request a block.
+/// Blocks that peers were asked for: at most one request a block. A request whose block came another
+/// way still counts against its peer until it ends.
 #[derive(Debug)]
 pub(super) struct BlockRequests {
-    of_block: IdMap<Id, Asked>,
-    of_request: IdMap<u32, Id>,
+    /// The number of the request for a block.
+    of_block: IdMap<Id, u32>,
+    of_request: IdMap<u32, Asked>,
     shares: Shares,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    request_id: u32,
+    id: Id,
     node: NodeId,
     stranger: bool,
 }
@@ -147,41 +149,51 @@ impl BlockRequests {
     /// Notes a request for a block that has none.
     pub(super) fn insert(&mut self, id: Id, request_id: u32, node: NodeId, stranger: bool) {
         self.shares.add(node, stranger);
-        self.of_block.insert(id, Asked { request_id, node, stranger });
-        self.of_request.insert(request_id, id);
+        self.of_block.insert(id, request_id);
+        self.of_request.insert(request_id, Asked { id, node, stranger });
     }
 
-    /// The block that a peer was asked for under this number.
+    /// The block that a peer was asked for under this number, if it is still wanted.
     pub(super) fn block_of(&self, request_id: u32, node: &NodeId) -> Option<Id> {
-        let id = self.of_request.get(&request_id)?;
-        (self.asked(id)? == *node).then_some(*id)
+        let asked = self.of_request.get(&request_id).filter(|asked| asked.node == *node)?;
+        (self.of_block.get(&asked.id) == Some(&request_id)).then_some(asked.id)
     }
 
     /// Who was asked for a block.
     pub(super) fn asked(&self, id: &Id) -> Option<NodeId> {
-        self.of_block.get(id).map(|asked| asked.node)
+        self.of_request.get(self.of_block.get(id)?).map(|asked| asked.node)
     }
 
     pub(super) fn contains(&self, id: &Id) -> bool {
         self.of_block.contains(id)
     }
 
-    /// Forgets the request for a block, if there is one.
+    /// A block is no longer wanted, whoever was asked for it.
     pub(super) fn remove_block(&mut self, id: &Id) {
-        if let Some(Asked { request_id, node, stranger }) = self.of_block.remove(id) {
-            self.of_request.remove(&request_id);
-            self.shares.remove(&node, stranger);
+        self.of_block.remove(id);
+    }
+
+    /// A request has ended. Says for which block it was, if that is still wanted.
+    pub(super) fn end(&mut self, request_id: u32, node: &NodeId) -> Option<Id> {
+        let wanted = self.block_of(request_id, node);
+        if self.of_request.get(&request_id).is_some_and(|asked| asked.node == *node)
+            && let Some(asked) = self.of_request.remove(&request_id)
+        {
+            self.shares.remove(node, asked.stranger);
         }
+        if let Some(id) = &wanted {
+            self.of_block.remove(id);
+        }
+        wanted
     }
 
-    /// Forgets the request under this number, and says for which block it was.
-    pub(super) fn remove_request(&mut self, request_id: u32, node: &NodeId) -> Option<Id> {
-        let id = self.block_of(request_id, node)?;
-        self.remove_block(&id);
-        Some(id)
-    }
-
+    /// Blocks that are wanted.
     pub(super) fn len(&self) -> usize {
         self.of_block.len()
+    }
+
+    /// Requests that have not ended.
+    pub(super) fn open(&self) -> usize {
+        self.of_request.len()
     }
 }

@@ -55,6 +55,18 @@ impl Harness {
     }
 
     pub(super) fn with(config: EngineConfig, validators: u8) -> Self {
+        let mut harness = Self::entering(config, validators);
+        harness.prompt = true;
+        let started = harness.answer_next();
+        assert_eq!(started, [Output::SetPreference(genesis().id())]);
+        for at in 1..=validators {
+            harness.input(Input::Connected(node(at)));
+        }
+        harness
+    }
+
+    /// An engine that has asked the VM to enter its phase, with a VM that does not answer at once.
+    pub(super) fn entering(config: EngineConfig, validators: u8) -> Self {
         let set = (1..=validators).map(|at| Validator { node_id: node(at), weight: 1 });
         let set = ValidatorSet::try_from(set.collect::<Vec<_>>()).expect("a set");
         let setup = Setup {
@@ -74,16 +86,12 @@ impl Harness {
             invalid: BTreeSet::new(),
             options: BTreeMap::new(),
             to_build: VecDeque::new(),
-            prompt: true,
+            prompt: false,
             open: VecDeque::new(),
             calls: Vec::new(),
             accepted: BTreeMap::from([(Height::GENESIS, genesis().id())]),
         };
-        let started = harness.drain();
-        assert_eq!(started, [Output::SetPreference(genesis().id())]);
-        for at in 1..=validators {
-            harness.input(Input::Connected(node(at)));
-        }
+        assert_eq!(harness.drain(), []);
         harness
     }
 

@@ -1,4 +1,15 @@
 //! The engine as its shell sees it: inputs in, outputs out.
 
+mod bootstrap;
+mod catchup_harness;
+mod fetch;
 mod harness;
+mod issue;
 mod normal;
+mod oracles;
+mod peers;
+mod query;
+mod state_sync;
+mod steps;
+mod stories;
+mod votes;

@@ -21,25 +21,25 @@ impl BlockRef {
 
 /// A block of the toy VM. Its name is the hash of its parent, height, proposer, salt and kind.
 #[derive(Clone, Debug)]
-pub struct ToyBlock {
+pub(super) struct ToyBlock {
     /// What consensus sees.
-    pub block: Block,
+    pub(super) block: Block,
     /// The node that made it.
-    pub proposer: u32,
+    pub(super) proposer: u32,
     /// Its parent; genesis is its own.
-    pub parent: BlockRef,
+    pub(super) parent: BlockRef,
     /// Blocks on it, valid or not.
-    pub children: Vec<BlockRef>,
+    pub(super) children: Vec<BlockRef>,
     /// Whether an honest VM finds it valid on its parent.
-    pub valid: bool,
+    pub(super) valid: bool,
     /// If it is an oracle, the only two blocks that can follow.
-    pub options: Option<[BlockRef; 2]>,
+    pub(super) options: Option<[BlockRef; 2]>,
     /// When it was made.
-    pub built: Timestamp,
+    pub(super) built: Timestamp,
     /// Whether some node accepted it.
-    pub accepted: bool,
+    pub(super) accepted: bool,
     /// Whether some node rejected it.
-    pub rejected: bool,
+    pub(super) rejected: bool,
 }
 
 /// What a block is besides a block.
@@ -55,7 +55,7 @@ const BLOCK_BYTES: u32 = 256;
 
 /// Every block by number and by name.
 #[derive(Debug)]
-pub struct BlockStore {
+pub(super) struct BlockStore {
     blocks: Vec<ToyBlock>,
     by_id: IdMap<Id, BlockRef>,
 }
@@ -103,11 +103,6 @@ impl BlockStore {
     /// A block as a shell gives it to its engine.
     pub(super) fn parsed(&self, at: BlockRef) -> ParsedBlock<BlockRef> {
         ParsedBlock { block: self.get(at).block, bytes: BLOCK_BYTES, handle: at }
-    }
-
-    /// Number of blocks.
-    pub(super) const fn len(&self) -> usize {
-        self.blocks.len()
     }
 
     /// Makes a block. The two options of an oracle are made with it.

@@ -111,16 +111,18 @@ pub(super) fn nothing_forgotten(engine: &Engine<BlockRef>, vm: &Vm) -> Holds {
     demand(Invariant::NothingForgotten, engine.num_processing() == vm.undecided())
 }
 
-/// See [`Invariant::PreferenceTold`].
+/// See [`Invariant::PreferenceTold`]. While a VM works on the options of an oracle, the oracle is
+/// preferred already and the VM is told with the options.
 pub(super) fn preference_told(engine: &Engine<BlockRef>, vm: &Vm, blocks: &BlockStore) -> Holds {
-    demand(Invariant::PreferenceTold, engine.preference() == blocks.id(vm.preference()))
+    let told = engine.preference() == blocks.id(vm.preference());
+    demand(Invariant::PreferenceTold, told || engine.calls_open() > 0)
 }
 
-/// See [`Invariant::PreferenceUndecided`].
-pub(super) fn preference_undecided(vm: &Vm) -> Holds {
+/// See [`Invariant::PreferenceUndecided`], and [`preference_told`] for open calls.
+pub(super) fn preference_undecided(engine: &Engine<BlockRef>, vm: &Vm) -> Holds {
     let undecided = vm.status(vm.preference()) == Status::Verified;
     let nothing = vm.undecided() == 0 && vm.preference() == vm.tip();
-    demand(Invariant::PreferenceUndecided, undecided || nothing)
+    demand(Invariant::PreferenceUndecided, undecided || nothing || engine.calls_open() > 0)
 }
 
 /// See [`Invariant::TipTold`].

@@ -345,7 +345,7 @@ impl Node {
         let holds = invariants::tip_told(engine, vm, blocks)
             .and_then(|()| invariants::nothing_forgotten(engine, vm))
             .and_then(|()| invariants::preference_told(engine, vm, blocks))
-            .and_then(|()| invariants::preference_undecided(vm))
+            .and_then(|()| invariants::preference_undecided(engine, vm))
             .and_then(|()| invariants::bounded(engine, &world.config.limits));
         world.check(self.index, holds);
     }

@@ -85,11 +85,6 @@ impl Queue {
     pub(super) fn rest(&mut self, until: Timestamp) {
         self.now = self.now.max(until);
     }
-
-    /// Events that are scheduled.
-    pub(super) fn len(&self) -> usize {
-        self.heap.len()
-    }
 }
 
 #[cfg(test)]
@@ -115,7 +110,7 @@ mod tests {
         queue.at(Timestamp::ZERO, Event::Begin { entry: 5 });
         let order: Vec<_> = std::iter::from_fn(|| entry(queue.pop(end))).collect();
         assert_eq!(order, [3, 4, 5, 2]);
-        assert_eq!((queue.now(), queue.len()), (end, 1));
+        assert_eq!((queue.now(), queue.heap.len()), (end, 1));
         queue.rest(Timestamp::from_millis(9));
         assert_eq!(entry(queue.pop(Timestamp::from_millis(9))), Some(0));
         // Places are used again.

@@ -127,6 +127,23 @@ impl Simulation {
         self.world.log.iter()
     }
 
+    /// Why the preference of each node is not final, for people.
+    #[must_use]
+    pub fn explain_preferred(&self) -> String {
+        let explained = self.nodes.iter().filter_map(|node| {
+            let engine = node.engine.as_ref()?;
+            let explanation = engine.explain(&engine.preference());
+            Some(format!(
+                "node {}: {:?} {:?} {:?}\n",
+                node.index,
+                explanation,
+                engine.stats(),
+                engine.health(self.now())
+            ))
+        });
+        explained.collect()
+    }
+
     /// Counters so far.
     #[must_use]
     pub const fn counts(&self) -> &Counts {

@@ -253,7 +253,10 @@ impl Vm {
     fn build(&mut self, blocks: &mut BlockStore, now: Timestamp) -> Option<BlockRef> {
         let beside = std::mem::take(&mut self.beside);
         let mut parent = self.preference;
-        if beside && self.status(parent) == Status::Verified {
+        if beside {
+            if self.status(parent) != Status::Verified {
+                return None;
+            }
             parent = blocks.get(parent).parent;
         }
         if blocks.height(parent) >= self.heights || blocks.get(parent).options.is_some() {

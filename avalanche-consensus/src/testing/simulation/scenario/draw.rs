@@ -89,19 +89,19 @@ pub(super) fn only(
     let mut scenario = sampled(name, seed, nodes, random);
     scenario.config.parameters = parameters(SAMPLED[0]);
     if let Only::Adversary(behaviour) = only {
-        let node = random.below(u64::from(nodes));
-        let node = u32::try_from(node).unwrap_or(0);
+        let node = faults::node(nodes, random);
         faults::add_adversary(&mut scenario, node, behaviour);
         return scenario;
     }
+    let weak = faults::add_weak(&mut scenario, random);
     let building = scenario.building();
     for _ in 0..4 {
         let fault = match only {
-            Only::Crashes => faults::crash(nodes, random),
+            Only::Crashes => faults::crash(weak, random),
             Only::Partitions => faults::partition(nodes, random),
             Only::Messages => faults::messages(nodes, random),
             Only::SlowVms => faults::slow_vm(nodes, random),
-            _ => faults::lying_vm(nodes, random),
+            _ => faults::lying_vm(weak, random),
         };
         scenario.plan.faults.push(faults::when(fault, building, random));
     }
@@ -130,7 +130,8 @@ pub(super) fn large(name: &'static str, seed: u64, nodes: u32, random: &mut Rand
     scenario.events_max = u64::MAX;
     let building = scenario.building();
     for _ in 0..5 {
-        scenario.plan.faults.push(faults::when(faults::crash(nodes, random), building, random));
+        let crash = faults::crash(faults::node(nodes, random), random);
+        scenario.plan.faults.push(faults::when(crash, building, random));
     }
     let loss = Fault::Loss { permille: 5 };
     scenario.plan.faults.push(faults::when(loss, building, random));
