@@ -36,6 +36,7 @@ mod eager_tree;
 mod network;
 mod polls_duel;
 mod script;
+pub mod simulation;
 mod snowman_duel;
 pub mod strategies;
 mod theory;
