@@ -2,6 +2,7 @@
 //! tests beside this library.
 
 pub mod devnet;
+pub mod simulate;
 
 /// The Rust blocks of the README, compiled and run.
 #[cfg(doctest)]

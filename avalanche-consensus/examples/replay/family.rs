@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::check::Check;
 use super::json::{Fault, Object};
-use super::{boot, interval, poll, sampler, snowball, snowman};
+use super::{boot, engine, interval, poll, sampler, snowball, snowman};
 
 /// One trace being replayed.
 pub(crate) trait Replay {
@@ -55,6 +55,7 @@ pub(crate) fn start(init: &Event<'_>, check: &mut Check) -> Result<Box<dyn Repla
         "sm" => versioned(init).and_then(|()| snowman::start(init, check)),
         "poll" => versioned(init).and_then(|()| poll::start(init, check)),
         "boot" => versioned(init).and_then(|()| boot::start(init, check)),
+        "engine" => versioned(init).and_then(|()| engine::start(init, check)),
         "sampler" => versioned(init).and_then(|()| sampler::start(init, check)),
         "interval" => versioned(init).and_then(|()| interval::start(init, check)),
         unknown => Err(unknown_family(unknown)),
@@ -68,6 +69,20 @@ pub(crate) fn known(event: &Event<'_>) -> Result<(), Fault> {
         "sm" => &["init", "add", "poll", "q", "inject"],
         "poll" => &["init", "tree", "new", "vote", "drop"],
         "boot" => &["init", "peers", "opinion"],
+        "engine" => &[
+            "init",
+            "put",
+            "get_failed",
+            "push_query",
+            "pull_query",
+            "chits",
+            "query_failed",
+            "notify",
+            "gossip",
+            "connected",
+            "disconnected",
+            "weight",
+        ],
         "interval" => &["init", "add", "remove", "contains", "reload"],
         "sampler" => &["init", "u64", "inclusive", "next", "reset", "sample", "at"],
         unknown => return Err(unknown_family(unknown)),
@@ -85,7 +100,7 @@ fn unknown_family(family: &str) -> Fault {
     };
     Fault::new(format!(
         "unknown trace kind: family `{family}` {note}; supported are `sb` (snowball), `sm` \
-         (snowman, snowmanerr, bench-snowman), `poll`, `boot`, `sampler` and `interval`"
+         (snowman, snowmanerr, bench-snowman), `poll`, `engine`, `boot`, `sampler` and `interval`"
     ))
 }
 

@@ -52,6 +52,14 @@ impl<'a> Object<'a> {
         Ok(Self { members, path: "" })
     }
 
+    /// An object in the list `path`.
+    pub(crate) fn element(value: &'a Value, path: &'static str) -> Result<Self, Fault> {
+        let Value::Object(members) = value else {
+            return Err(Fault::malformed(path, "a list of objects", value));
+        };
+        Ok(Self { members, path })
+    }
+
     /// The member `name`, which must be an object.
     pub(crate) fn object(&self, name: &'static str) -> Result<Self, Fault> {
         let value = self.get(name)?;
@@ -107,6 +115,12 @@ impl<'a> Object<'a> {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(other) => Err(Fault::malformed(self.name(name), "true or false", other)),
         }
+    }
+
+    /// A boolean that must be there.
+    pub(crate) fn truth(&self, name: &str) -> Result<bool, Fault> {
+        self.get(name)?;
+        self.flag(name)
     }
 
     /// The elements of a list. An absent list is empty.

@@ -14,6 +14,8 @@ mod callbacks;
 mod check;
 mod clock;
 mod compare;
+mod engine;
+mod engine_vm;
 mod family;
 mod interval;
 mod json;

@@ -99,7 +99,8 @@ impl<H: Clone> Engine<H> {
                 }
             }
             Input::Answer { call, answer } => self.answer(call, answer)?,
-            Input::Tick => self.tick()?,
+            // What is due was done before.
+            Input::Tick => {}
             Input::Failed(reason) => return Err(Fatal::Shell(reason)),
         }
         self.leave_if_done();
@@ -217,7 +218,7 @@ impl<H: Clone> Engine<H> {
     }
 
     /// Does what is due: deadlines of requests, the bench, gossip.
-    fn tick(&mut self) -> Result<(), Fatal> {
+    pub(super) fn tick(&mut self) -> Result<(), Fatal> {
         let now = self.cx.now;
         self.cx.expire_bench();
         // Requests that take the place of failed ones may have no time either.
@@ -231,7 +232,9 @@ impl<H: Clone> Engine<H> {
             Stage::StateSyncing(phase) => phase.wake(&mut self.cx),
             Stage::Bootstrapping(phase) => phase.wake(&mut self.cx),
             Stage::Entering => Ok(()),
-        }
+        }?;
+        self.leave_if_done();
+        Ok(())
     }
 
     /// Takes in what this node told itself.

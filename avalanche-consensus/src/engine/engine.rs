@@ -68,7 +68,8 @@ impl<H: Clone> Engine<H> {
         Ok(engine)
     }
 
-    /// Takes in one thing that happened. Drain [`Engine::poll_output`] afterwards.
+    /// Takes in one thing that happened, after what is due by `now`. Drain [`Engine::poll_output`]
+    /// afterwards.
     ///
     /// `now` never decreases; an earlier one counts as the latest that was given.
     ///
@@ -82,9 +83,11 @@ impl<H: Clone> Engine<H> {
         }
         self.cx.now = self.cx.now.max(now);
         self.cx.stats.inputs += 1;
+        let due = self.poll_timeout().is_some_and(|at| at <= self.cx.now);
         let outcome = self
             .cx
             .check_drained()
+            .and_then(|()| if due { self.tick() } else { Ok(()) })
             .and_then(|()| self.dispatch(input))
             .and_then(|()| self.work_off_inbox());
         self.stopped = outcome.is_err();

@@ -45,7 +45,9 @@ pub enum Input<H> {
         /// What the VM or the store said.
         answer: Answer<H>,
     },
-    /// The time that [`Engine::poll_timeout`](super::Engine::poll_timeout) named has come.
+    /// Nothing but time has passed: that which
+    /// [`Engine::poll_timeout`](super::Engine::poll_timeout) named has come. Every other input does
+    /// what is due as well, so a shell that is never idle needs no tick.
     Tick,
     /// An output could not be carried out, such as an accept that could not be made durable. The
     /// chain stops.

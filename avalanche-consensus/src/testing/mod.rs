@@ -39,6 +39,7 @@ mod engine_world;
 mod network;
 mod polls_duel;
 mod script;
+pub mod simulation;
 mod snowman_duel;
 pub mod strategies;
 mod theory;

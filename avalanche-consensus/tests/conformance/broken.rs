@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::support::{SUBSET, run, run_lines, subset, traces};
 
 /// Members that say something about a trace, and are neither an input nor a result.
-const INFORMATIVE: [&str; 6] = ["src", "seed", "production", "reuse", "bench", "pu"];
+const INFORMATIVE: [&str; 7] = ["src", "seed", "name", "production", "reuse", "bench", "pu"];
 /// Lists that may be absent when they are empty.
-const LISTS: [&str; 5] = ["votes", "vdrs", "edges", "weights", "ids"];
+const LISTS: [&str; 9] =
+    ["votes", "vdrs", "edges", "weights", "ids", "blocks", "builds", "validators", "connected"];
 /// Results that are compared only where they are recorded.
 const OPTIONAL: [&str; 4] = ["str", "blocks", "polls", "state"];
 /// Results whose absence says that there are none.

@@ -63,6 +63,19 @@ fn labels(lines: &[String]) -> BTreeMap<String, u64> {
                 _ => {}
             }
         }
+        for entry in out["log"].as_array().into_iter().flatten() {
+            note(format!("log {} {}", entry[0], if entry[2] == false { "invalid" } else { "" }));
+            if entry[0] == "build" && entry[1].is_null() {
+                note("no build".to_owned());
+            }
+        }
+        for block in event["blocks"].as_array().into_iter().flatten() {
+            for member in ["rule", "options", "len", "stored", "tall"] {
+                if !block[member].is_null() {
+                    note(format!("{family} {member} {}", block["rule"][0]));
+                }
+            }
+        }
         if out["final"] == true && out["result"].as_array().is_some_and(|ids| !ids.is_empty()) {
             note(format!("{family} {kind} final"));
         }
@@ -145,6 +158,36 @@ fn the_checked_in_subset_covers_every_kind() {
         "interval  remove",
         "interval  contains",
         "interval  reload",
+        "engine  put",
+        "engine  get_failed",
+        "engine  push_query",
+        "engine  pull_query",
+        "engine  chits",
+        "engine  query_failed",
+        "engine  notify",
+        "engine  gossip",
+        "engine  connected",
+        "engine  disconnected",
+        "engine  weight",
+        "log \"verify\" ",
+        "log \"verify\" invalid",
+        "log \"accept\" ",
+        "log \"reject\" ",
+        "log \"prefer\" ",
+        "log \"build\" ",
+        "log \"get\" ",
+        "log \"push\" ",
+        "log \"pull\" ",
+        "log \"chits\" ",
+        "no build",
+        "engine rule \"never\"",
+        "engine rule \"fails\"",
+        "engine rule \"needs\"",
+        "engine rule \"expires\"",
+        "engine options null",
+        "engine len null",
+        "engine stored null",
+        "engine tall \"never\"",
         "sampler rng u64",
         "sampler rng inclusive",
         "sampler uniform next",

@@ -8,8 +8,17 @@ use serde_json::Value;
 use super::replay;
 
 /// The checked-in subset, in the order of its names.
-pub(crate) const SUBSET: [&str; 8] =
-    ["bench-snowman", "boot", "interval", "poll", "sampler", "snowball", "snowman", "snowmanerr"];
+pub(crate) const SUBSET: [&str; 9] = [
+    "bench-snowman",
+    "boot",
+    "engine",
+    "interval",
+    "poll",
+    "sampler",
+    "snowball",
+    "snowman",
+    "snowmanerr",
+];
 
 /// What a run gave.
 #[derive(Debug)]
