@@ -79,6 +79,15 @@ impl Sweep {
         }
     }
 
+    /// What it is in a sentence.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Adversary => "adversarial stake",
+            _ => self.name(),
+        }
+    }
+
     /// What its axis says.
     #[must_use]
     pub const fn label(self) -> &'static str {

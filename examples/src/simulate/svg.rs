@@ -113,8 +113,8 @@ impl Chart {
         let middle = (left + right) / 2.0;
         text(&mut out, (middle, height - 14.0), "text-anchor=\"middle\"", &self.x.label);
         let centre = (top + bottom) / 2.0;
-        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 18 {centre:.1})\"");
-        text(&mut out, (18.0, centre), &turned, &self.y.label);
+        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 24 {centre:.1})\"");
+        text(&mut out, (24.0, centre), &turned, &self.y.label);
         out
     }
 

@@ -120,13 +120,15 @@ impl Bench {
         };
         let faults = (0..self.adversaries(setting)).map(adversary).collect();
         let parameters = setting.parameters()?;
+        let slot = Duration::from_millis(self.slot.into());
+        let heights = u32::try_from(self.heights).unwrap_or(u32::MAX);
         Ok(Scenario {
             name: "lab",
             seed,
             weights: vec![WEIGHT; self.nodes as usize],
             config: EngineConfig { parameters, ..EngineConfig::default() },
             latency: Latency::Uniform { least: latency / 2, most: latency * 3 / 2 },
-            slot: Duration::from_millis(self.slot.into()),
+            slot,
             proposals: Proposals::Rivals { most: 2 },
             oracles: 0,
             options_agreed: true,
@@ -134,7 +136,8 @@ impl Bench {
             start: Phase::NormalOperation,
             restart: Phase::NormalOperation,
             plan: FaultPlan { faults },
-            patience: Duration::from_mins(1),
+            // Builders that are adversaries waste slots, so there must be some to spare.
+            patience: Duration::from_mins(1) + slot * heights,
             events_max: 10_000_000,
             measure: true,
             go_on: true,
@@ -159,7 +162,8 @@ impl Bench {
         scenario.config.gossip_period = Duration::ZERO;
         scenario.proposals = Proposals::OneByOne { beside: 0 };
         scenario.slot = Duration::from_mins(5);
-        scenario.patience = Duration::from_mins(60);
+        let heights = u32::try_from(self.heights).unwrap_or(u32::MAX);
+        scenario.patience = scenario.slot * heights;
         Ok(scenario)
     }
 
@@ -190,9 +194,11 @@ pub struct Point {
     pub nodes: u32,
     /// From when a block was built until a node accepted it, ascending.
     pub finality: Vec<Duration>,
-    /// Heights that were accepted, added up over runs.
+    /// Heights that all honest nodes accepted, added up over runs.
     pub heights: u64,
-    /// Polls of all nodes.
+    /// The same, added up over honest nodes too.
+    pub honest_heights: u64,
+    /// Polls of honest nodes.
     pub polls: u64,
     /// Estimated bytes that all nodes sent.
     pub bytes: u64,
@@ -215,6 +221,7 @@ impl Point {
             nodes: bench.nodes,
             finality: Vec::new(),
             heights: 0,
+            honest_heights: 0,
             polls: 0,
             bytes: 0,
             disagreements: 0,
@@ -230,7 +237,10 @@ impl Point {
         let heights = simulation.scenario().heights;
         self.finality.extend_from_slice(simulation.finality());
         self.heights += report.heights;
-        self.polls += report.polls;
+        for node in simulation.status().iter().filter(|node| node.adversary.is_none()) {
+            self.polls += node.polls;
+            self.honest_heights += report.heights;
+        }
         self.bytes += report.counts.bytes;
         self.disagreements += report.counts.disagreements;
         self.runs += 1;
@@ -245,20 +255,19 @@ impl Point {
         self.finality.get(rank.checked_sub(1)?).copied()
     }
 
-    /// Polls of a node for a block; `None` if no height was accepted by all.
+    /// Polls of an honest node for a block; `None` if no height was accepted by all.
     #[must_use]
     pub fn polls_per_block(&self) -> Option<f64> {
-        self.per_block(self.polls)
+        ratio(self.polls, self.honest_heights)
     }
 
     /// Bytes that a node sent for a block; `None` if no height was accepted by all.
     #[must_use]
     pub fn bytes_per_block(&self) -> Option<f64> {
-        self.per_block(self.bytes)
+        ratio(self.bytes, self.heights * u64::from(self.nodes))
     }
+}
 
-    fn per_block(&self, count: u64) -> Option<f64> {
-        let pairs = self.heights * u64::from(self.nodes);
-        (pairs > 0).then(|| count as f64 / pairs as f64)
-    }
+fn ratio(count: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| count as f64 / of as f64)
 }

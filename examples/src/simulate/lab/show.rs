@@ -130,7 +130,7 @@ pub fn charts(curve: &Curve) -> Vec<(String, Chart)> {
         let log = spread(&series) > LINEAR_MAX;
         let x = Axis { label: sweep.label().to_owned(), log: false };
         let y = Axis { label: y.to_owned(), log };
-        let title = format!("{title} by {}", sweep.name());
+        let title = format!("{title}, by {}", sweep.noun());
         let name = format!("lab-{}-{what}.svg", sweep.name());
         (name, Chart { title, x, y, groups: Vec::new(), series })
     };
