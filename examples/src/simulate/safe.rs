@@ -127,9 +127,19 @@ impl Args {
     pub fn stake(&self, share: f64) -> Stake {
         match self.units {
             None => Stake::Share(share),
-            Some(total) => Stake::Units { total, red: (total as f64 * share).round() as u64 },
+            Some(total) => Stake::Units { total, red: part(total, share) },
         }
     }
+}
+
+/// The units that are nearest to a fraction of all.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a fraction of a number of 64 bits, which the cast would cut"
+)]
+fn part(total: u64, share: f64) -> u64 {
+    (total as f64 * share).round() as u64
 }
 
 /// What the theory says about a share of stake that answers red.
