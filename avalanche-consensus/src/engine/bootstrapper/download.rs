@@ -247,7 +247,10 @@ impl<H: Clone> Download<H> {
         let (mut ancestors, mut wrong) = (BTreeMap::new(), None);
         let (mut parent, mut height) = (first.parent(), first.height().previous());
         while let Some(block) = others.remove(&parent) {
-            if height != Some(block.height()) {
+            // A block that is its own ancestor would be at two heights.
+            let below = block.parent();
+            let circle = below == asked || ancestors.contains_key(&below);
+            if circle || height != Some(block.height()) {
                 wrong = Some(parent);
                 break;
             }

@@ -20,6 +20,7 @@ impl<H: Clone> Normal<H> {
         }
         if self.height_above(&parent) != Some(block.height()) {
             cx.fault(from, Fault::WrongHeight(id));
+            self.mark_unverified(&block);
             return self.drop_pending(id);
         }
         if self.consensus.num_processing() >= cx.config.limits.processing_max as usize {

@@ -321,6 +321,7 @@ fn late_deliveries_are_ignored() {
     assert_eq!(executions(&follower), [(1, 4)]);
     let (late, request_id, _) = of(blocks[2].id());
     let stale = ancestors(request_id, &newest_first(&blocks[1..=2]));
+    assert_eq!(follower.engine.downloads(), (0, 0));
     assert_eq!(follower.message(late, stale.clone()), []);
     assert_eq!(follower.stored.len(), 0);
     // A second copy was not asked for.
@@ -328,6 +329,37 @@ fn late_deliveries_are_ignored() {
     assert_eq!(faults(&again), [(late, Fault::Unrequested(MessageKind::Ancestors))]);
     follower.discover(out, &[blocks[4].id()]);
     assert_eq!(follower.engine.phase(), Phase::NormalOperation);
+}
+
+/// A block that came as another's ancestor is not asked for again when its own request fails.
+#[test]
+fn what_came_with_another_is_not_asked_for_again() {
+    let blocks = chain(6);
+    let (mut follower, out) = Plan::bootstrap(&[1, 1, 1]).connected();
+    let out = follower.discover(out, &[blocks[2].id(), blocks[4].id(), blocks[6].id()]);
+    let asked = fetches(&out);
+    let of = |id: Id| *asked.iter().find(|(_, _, asked)| *asked == id).expect("it was asked for");
+    let (to, request_id, _) = of(blocks[4].id());
+    follower.message(to, ancestors(request_id, &newest_first(&blocks[1..=4])));
+    let (to, request_id, _) = of(blocks[2].id());
+    assert_eq!(follower.fail(to, request_id), []);
+    let (to, request_id, id) = of(blocks[6].id());
+    let out = follower.fail(to, request_id);
+    assert_eq!(fetch(&out).2, id, "what is missing still is");
+}
+
+/// What the VM wants to build is not forgotten while the node catches up.
+#[test]
+fn blocks_are_built_once_the_node_has_caught_up() {
+    let (mut follower, out) = Plan::bootstrap(&[1]).connected();
+    for _ in 0..2 {
+        follower.input(Input::PendingTransactions);
+    }
+    assert!(!follower.calls.contains(&Call::BuildBlock));
+    let tip = follower.tip();
+    follower.discover(out, &[tip.id]);
+    let builds = follower.calls.iter().filter(|call| **call == Call::BuildBlock).count();
+    assert_eq!(builds, 2);
 }
 
 /// `RollbackOnSetState`: what is last accepted is asked once the VM has entered the phase.

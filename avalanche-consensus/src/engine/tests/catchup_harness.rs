@@ -41,6 +41,10 @@ pub(super) struct Plan {
     pub(super) ongoing: Option<Summary<()>>,
     pub(super) mode: SyncMode,
     pub(super) seed: u8,
+    /// Which node it is.
+    pub(super) own: NodeId,
+    /// Whom to trust instead of the validators.
+    pub(super) beacons: Option<Vec<Validator>>,
 }
 
 impl Plan {
@@ -61,6 +65,8 @@ impl Plan {
             ongoing: None,
             mode: SyncMode::Skipped,
             seed: 7,
+            own: node(0),
+            beacons: None,
         }
     }
 
@@ -96,9 +102,9 @@ impl Plan {
         let members = members.map(|(at, weight)| Validator { node_id: node(at), weight: *weight });
         let tip = self.accepted[self.accepted.len() - 1];
         let setup = Setup {
-            own: node(0),
+            own: self.own,
             validators: ValidatorSet::try_from(members.collect::<Vec<_>>()).expect("a set"),
-            beacons: None,
+            beacons: self.beacons.map(|set| ValidatorSet::try_from(set).expect("a set")),
             tip: Tip { id: tip.id(), height: tip.height() },
             phase: self.phase,
             stored: runs(&self.stored),
@@ -253,10 +259,18 @@ impl Follower {
                 self.synced_to = Some(*summary);
                 Answer::SyncMode(self.mode)
             }
-            Call::FilterAccepted(_) | Call::SummariesAt(_) => Answer::Ids(Vec::new()),
+            Call::FilterAccepted(ids) => {
+                let accepted = |id: &&Id| self.accepted.iter().any(|block| block.id() == **id);
+                Answer::Ids(ids.iter().filter(accepted).copied().collect())
+            }
+            Call::GetAncestors { id, blocks_max, .. } => {
+                let at = self.accepted.iter().rposition(|block| block.id() == *id);
+                let known = at.map_or(&[][..], |at| &self.accepted[..=at]);
+                Answer::Blocks(known.iter().rev().take(*blocks_max).copied().collect())
+            }
+            Call::SummariesAt(_) => Answer::Ids(Vec::new()),
             Call::LastSummary => Answer::Summary(None),
             Call::BlockIdAtHeight(_) => Answer::BlockId(None),
-            Call::GetAncestors { .. } => Answer::Blocks(Vec::new()),
             Call::BuildBlock => Answer::Block(None),
             Call::Verify(_) => Answer::Verdict(Verdict::Valid),
         }

@@ -2,6 +2,8 @@
 
 mod bootstrap;
 mod catchup_harness;
+mod catchup_hostile;
+mod catchup_property;
 mod fetch;
 mod harness;
 mod issue;

@@ -271,6 +271,22 @@ fn what_the_vm_says_decides_what_follows() {
     }
 }
 
+/// Weight that was connected once is enough for the next phase.
+#[test]
+fn the_next_phase_begins_whatever_weight_was_lost() {
+    let a = summary(5, "a");
+    let plan = Plan { mode: SyncMode::Static, ..Plan::sync(&[1, 1]) };
+    let (mut follower, voters, _) = voting(plan, &[a]);
+    answer_all(&mut follower, &voters, |_, id| Some(vote(id, &[a.id])));
+    for at in [1, 2] {
+        follower.input(Input::Disconnected(node(at)));
+    }
+    assert_eq!(follower.engine.poll_timeout(), None);
+    follower.input(Input::StateSyncDone);
+    assert!(is_bootstrapping(&follower));
+    assert!(follower.engine.poll_timeout().is_some(), "it has begun to ask");
+}
+
 /// The VM can be done before the shell tells how it syncs, and while the next phase goes on.
 #[test]
 fn a_state_sync_that_is_done_early_is_not_waited_for() {
