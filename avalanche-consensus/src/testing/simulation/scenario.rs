@@ -68,7 +68,7 @@ pub struct Scenario {
 }
 
 /// The phase that a node starts in after a crash.
-pub(super) const RESTART: Phase = Phase::NormalOperation;
+const RESTART: Phase = Phase::Bootstrapping;
 
 /// A kind of scenario that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

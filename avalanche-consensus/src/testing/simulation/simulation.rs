@@ -60,6 +60,7 @@ impl Simulation {
         let building = Building {
             oracles: scenario.oracles,
             options_agreed: scenario.options_agreed,
+            turns: matches!(scenario.proposals, Proposals::OneByOne { .. }),
             heights: scenario.heights,
         };
         let nodes = (0..count).map(|index| {
@@ -127,7 +128,7 @@ impl Simulation {
         self.world.log.iter()
     }
 
-    /// Why the preference of each node is not final, for people.
+    /// Scratch.
     #[must_use]
     pub fn explain_preferred(&self) -> String {
         let explained = self.nodes.iter().filter_map(|node| {
@@ -267,7 +268,7 @@ impl Simulation {
             Event::Build { node, beside } => {
                 world.hash.event(now, node, 4);
                 if let Some(node) = nodes.get_mut(node as usize) {
-                    node.vm.beside = beside;
+                    node.vm.may_build(now, beside);
                     node.take(world, Input::PendingTransactions);
                 }
             }

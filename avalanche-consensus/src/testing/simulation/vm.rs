@@ -33,7 +33,10 @@ pub(super) struct Vm {
     undecided: usize,
     preference: BlockRef,
     /// The next block is built beside the preference.
-    pub(super) beside: bool,
+    beside: bool,
+    /// Whether blocks are built in turns only: one, and until when.
+    turns: bool,
+    turn: Option<Timestamp>,
     pub(super) lie: Option<Lie>,
     /// The longest time until an answer; zero: at once.
     pub(super) slowness: Duration,
@@ -53,12 +56,16 @@ pub(super) struct Vm {
 pub(super) struct Building {
     pub(super) oracles: u32,
     pub(super) options_agreed: bool,
+    pub(super) turns: bool,
     pub(super) heights: u64,
 }
 
+/// How long a turn lasts.
+const TURN: Duration = Duration::from_millis(100);
+
 impl Vm {
     pub(super) fn new(node: u32, building: Building, random: Random) -> Self {
-        let Building { oracles, options_agreed, heights } = building;
+        let Building { oracles, options_agreed, turns, heights } = building;
         Self {
             node,
             accepted: vec![BlockRef::GENESIS],
@@ -67,6 +74,8 @@ impl Vm {
             undecided: 0,
             preference: BlockRef::GENESIS,
             beside: false,
+            turns,
+            turn: None,
             lie: None,
             slowness: Duration::ZERO,
             oracles,
@@ -88,6 +97,11 @@ impl Vm {
         self.undecided = 0;
         self.beside = false;
         self.preference = self.tip();
+    }
+
+    /// It is this node's turn to build.
+    pub(super) fn may_build(&mut self, now: Timestamp, beside: bool) {
+        (self.beside, self.turn) = (beside, Some(now.after(TURN)));
     }
 
     pub(super) fn tip(&self) -> BlockRef {
@@ -251,6 +265,10 @@ impl Vm {
 
     /// Builds on the preference, or beside it if that is asked for and possible.
     fn build(&mut self, blocks: &mut BlockStore, now: Timestamp) -> Option<BlockRef> {
+        let turn = std::mem::take(&mut self.turn);
+        if self.turns && turn.is_none_or(|end| end < now) {
+            return None;
+        }
         let beside = std::mem::take(&mut self.beside);
         let mut parent = self.preference;
         if beside {
