@@ -269,4 +269,27 @@ mod tests {
         assert_eq!((requests.outstanding(), requests.next_deadline()), (0, None));
         assert_eq!((requests.waves, requests.deadlines.len()), (0, 0));
     }
+
+    /// Answers that come faster make later deadlines earlier; none is lost.
+    #[test]
+    fn whoever_is_asked_later_may_have_less_time() {
+        let [a, b, c] = [1, 2, 3].map(|byte| NodeId::new([byte; 20]));
+        let (own, key) = (NodeId::new([0; 20]), HashKey::from_seed([0; 32]));
+        let (at, kind) = (Timestamp::from_millis, MessageKind::Accepted);
+        let mut requests =
+            Requests::new(TimeoutConfig::default(), 9, own, key, at(0)).expect("the default");
+        assert!(requests.open(7, kind, &[a], at(0)));
+        for id in 100..120 {
+            assert!(requests.open(id, kind, &[b], at(0)) && requests.answered(id, &b, kind, at(0)));
+        }
+        let faster = at(0).after(requests.timeout());
+        assert!(faster < at(5_000));
+        assert!(requests.open(7, kind, &[b], at(0)));
+        assert!(requests.open(7, kind, &[c], at(0)));
+        assert!(requests.answered(7, &c, kind, at(0)));
+        assert_eq!(requests.next_deadline(), Some(faster));
+        assert_eq!(requests.expire(at(5_000)), Some((7, b, kind)));
+        assert_eq!(requests.expire(at(5_000)), Some((7, a, kind)));
+        assert_eq!(requests.expire(at(5_000)), None);
+    }
 }
