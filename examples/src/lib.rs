@@ -2,11 +2,17 @@
 //! tests beside this library.
 
 pub mod devnet;
+pub mod simulate;
 
 /// The Rust blocks of the README, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// The Rust blocks of the page on simulation, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/simulation.md")]
+pub struct SimulationPage;
 
 /// The Rust blocks of the core's README, compiled and run.
 #[cfg(doctest)]

@@ -148,3 +148,70 @@ func (b *blk) Options(context.Context) ([2]snowman.Block, error) {
 	b.vm.count["oracle"]++
 	return [2]snowman.Block{b.vm.block(b.n.options[0]), b.vm.block(b.n.options[1])}, nil
 }
+
+func (d *driver) nodeID() ids.NodeID {
+	var node ids.NodeID
+	for i := range node {
+		node[i] = byte(d.rng.Uint32())
+	}
+	return node
+}
+
+// id makes a name: half of them random, half of them equal but for few bits.
+func (d *driver) id() ids.ID {
+	for {
+		var id ids.ID
+		if d.rng.IntN(2) == 0 {
+			for i := range id {
+				id[i] = byte(d.rng.Uint32())
+			}
+		} else {
+			id[0] = byte(d.rng.Uint32())
+			id[1] = byte(d.rng.Uint32()) & 0x0f
+			id[31] = byte(d.rng.Uint32()) & 0x81
+		}
+		if _, taken := d.vm.byID[id]; !taken && id != ids.Empty {
+			return id
+		}
+	}
+}
+
+func (d *driver) adopt(n *node) *node {
+	d.serial++
+	n.length = max(n.length, smallLength) + d.serial
+	d.vm.byID[n.id], d.vm.byLength[n.length] = n, n
+	d.fresh, d.world = append(d.fresh, n), append(d.world, n)
+	return n
+}
+
+// child makes a block.
+func (d *driver) child(parent *node) *node {
+	return d.adopt(&node{id: d.id(), parent: parent.id, height: parent.height + 1})
+}
+
+// orphan makes a block on something that does not exist.
+func (d *driver) orphan(height uint64) *node {
+	return d.adopt(&node{id: d.id(), parent: d.id(), height: height})
+}
+
+func (d *driver) with(n *node, r rule) *node {
+	n.rule = r
+	return n
+}
+
+// makeOracle gives a block that was not declared yet two options.
+func (d *driver) makeOracle(n *node) {
+	n.options = []*node{d.child(n), d.child(n)}
+}
+
+func (d *driver) bogus() ids.ID { return d.id() }
+
+func (d *driver) find(get bool, test func(request) bool) []request {
+	var found []request
+	for _, r := range d.open {
+		if r.get == get && (test == nil || test(r)) {
+			found = append(found, r)
+		}
+	}
+	return found
+}

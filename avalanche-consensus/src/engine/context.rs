@@ -60,7 +60,7 @@ pub(super) enum Internal<H> {
     /// A message to itself.
     Message(Message<H>),
     /// A request that failed at once.
-    Failed { to: NodeId, request_id: u32, answer: MessageKind },
+    Failed { to: NodeId, request_id: u32, sent: bool },
 }
 
 #[derive(Debug)]
@@ -170,7 +170,7 @@ impl<H, P> Context<H, P> {
                 self.emit(Output::Send { to: node, message: message.clone() });
             }
             if !connected || self.is_benched(&node) {
-                self.inbox.push_back(Internal::Failed { to: node, request_id, answer });
+                self.inbox.push_back(Internal::Failed { to: node, request_id, sent: connected });
             }
         }
         true

@@ -5,6 +5,7 @@ use super::context::Internal;
 use super::engine::Stage;
 use super::getter::Serving;
 use super::normal::Normal;
+use super::requests::Ended;
 use super::syncer::Syncer;
 use super::{
     Answer, Call, CallId, Engine, Fatal, Fault, Input, Message, MessageKind, ParsedBlock, Phase,
@@ -63,8 +64,8 @@ impl<H: Clone> Engine<H> {
             Input::Message { from, message } => self.message(from, message)?,
             Input::RequestFailed { to, request_id } => {
                 let now = self.cx.now;
-                if let Some(answer) = self.cx.requests.remove(request_id, &to, now) {
-                    self.request_failed(to, request_id, answer)?;
+                if let Some(ended) = self.cx.requests.remove(request_id, &to, now) {
+                    self.request_failed(to, request_id, ended)?;
                 }
             }
             Input::Connected(node) => {
@@ -154,11 +155,14 @@ impl<H: Clone> Engine<H> {
         let (request_id, kind) = (message.request_id(), message.kind());
         if kind.answer().is_none() {
             let now = self.cx.now;
-            if !self.cx.requests.answered(request_id, &from, kind, now) {
+            let Some(ended) = self.cx.requests.answered(request_id, &from, kind, now) else {
                 self.cx.fault(from, Fault::Unrequested(kind));
                 return Ok(());
-            }
+            };
             self.cx.observe_outcome(from, false);
+            if ended.given_up {
+                return Ok(());
+            }
         }
         let cx = &mut self.cx;
         let normal = match &mut self.stage {
@@ -186,13 +190,21 @@ impl<H: Clone> Engine<H> {
     }
 
     /// A request stays without an answer.
-    fn request_failed(
+    fn request_failed(&mut self, node: NodeId, request_id: u32, ended: Ended) -> Result<(), Fatal> {
+        self.cx.observe_outcome(node, true);
+        if ended.given_up {
+            return Ok(());
+        }
+        self.unanswered(node, request_id, ended.answer)
+    }
+
+    /// Tells the phase that it waits in vain.
+    fn unanswered(
         &mut self,
         node: NodeId,
         request_id: u32,
         answer: MessageKind,
     ) -> Result<(), Fatal> {
-        self.cx.observe_outcome(node, true);
         let cx = &mut self.cx;
         match (answer, &mut self.stage) {
             (_, Stage::StateSyncing(phase)) => phase.request_failed(cx, node, request_id, answer),
@@ -211,8 +223,8 @@ impl<H: Clone> Engine<H> {
         self.cx.expire_bench();
         // Requests that take the place of failed ones may have no time either.
         for _ in 0..self.cx.requests.outstanding() {
-            let Some((request_id, node, answer)) = self.cx.requests.expire(now) else { break };
-            self.request_failed(node, request_id, answer)?;
+            let Some((request_id, node, ended)) = self.cx.requests.expire(now) else { break };
+            self.request_failed(node, request_id, ended)?;
             self.leave_if_done();
         }
         match &mut self.stage {
@@ -231,11 +243,16 @@ impl<H: Clone> Engine<H> {
             match self.cx.inbox.pop_front() {
                 None => break,
                 Some(Internal::Message(message)) => self.message(self.cx.own, message)?,
-                Some(Internal::Failed { to, request_id, answer }) => {
-                    // It may have been answered or ended by its deadline meanwhile.
+                // It may have been answered or ended by its deadline meanwhile.
+                Some(Internal::Failed { to, request_id, sent: false }) => {
                     let now = self.cx.now;
-                    if self.cx.requests.remove(request_id, &to, now).is_some() {
-                        self.request_failed(to, request_id, answer)?;
+                    if let Some(ended) = self.cx.requests.remove_unsent(request_id, &to, now) {
+                        self.request_failed(to, request_id, ended)?;
+                    }
+                }
+                Some(Internal::Failed { to, request_id, sent: true }) => {
+                    if let Some(answer) = self.cx.requests.give_up(request_id, &to) {
+                        self.unanswered(to, request_id, answer)?;
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What peers were asked and have not answered.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use super::MessageKind;
@@ -27,6 +27,8 @@ pub(super) struct Requests {
     /// Waves of open requests.
     waves: usize,
     latency: AdaptiveTimeouts<()>,
+    /// Peers whose answers were sent for and given up at once. They are still measured.
+    given_up: BTreeSet<(u32, NodeId)>,
     /// This node, whose answers to itself take no time and tell nothing.
     own: NodeId,
     spare: Vec<Vec<NodeId>>,
@@ -48,6 +50,15 @@ struct Wave {
     deadline: Timestamp,
     /// Peers that have not answered, in order. Never empty.
     peers: Vec<NodeId>,
+}
+
+/// One peer's part of a request that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// The kind of answer that was waited for.
+    pub(super) answer: MessageKind,
+    /// Whether it had been given up before, so that nobody waits for it any more.
+    pub(super) given_up: bool,
 }
 
 impl Open {
@@ -90,6 +101,7 @@ impl Requests {
             outstanding_max,
             waves: 0,
             latency: AdaptiveTimeouts::new(timeouts, now)?,
+            given_up: BTreeSet::new(),
             own,
             spare: Vec::new(),
         })
@@ -139,13 +151,35 @@ impl Requests {
         node: &NodeId,
         answer: MessageKind,
         now: Timestamp,
-    ) -> bool {
-        self.take(id, node, now, |kind| kind == answer).is_some()
+    ) -> Option<Ended> {
+        if self.open.get(&id)?.answer != answer {
+            return None;
+        }
+        self.take(id, node, now, |wave| now.since(wave.put_at))
     }
 
-    /// Takes out one peer's part of a request, and says what answer it waited for.
-    pub(super) fn remove(&mut self, id: u32, node: &NodeId, now: Timestamp) -> Option<MessageKind> {
-        self.take(id, node, now, |_| true)
+    /// Takes out one peer's part of a request.
+    pub(super) fn remove(&mut self, id: u32, node: &NodeId, now: Timestamp) -> Option<Ended> {
+        self.take(id, node, now, |wave| now.since(wave.put_at))
+    }
+
+    /// Takes out one peer's part of a request that was never sent. It is measured as if the peer
+    /// had let the deadline pass, or else peers that are gone would make the others seem fast.
+    pub(super) fn remove_unsent(
+        &mut self,
+        id: u32,
+        node: &NodeId,
+        now: Timestamp,
+    ) -> Option<Ended> {
+        self.take(id, node, now, |wave| wave.deadline.since(wave.put_at))
+    }
+
+    /// Waits no longer for one peer's answer, which still ends the request when it comes. Says what
+    /// it would have been; nothing if nobody waited.
+    pub(super) fn give_up(&mut self, id: u32, node: &NodeId) -> Option<MessageKind> {
+        let open = self.open.get(&id)?;
+        let waits = open.waves().any(|wave| wave.peers.binary_search(node).is_ok());
+        (waits && self.given_up.insert((id, *node))).then_some(open.answer)
     }
 
     fn take(
@@ -153,39 +187,38 @@ impl Requests {
         id: u32,
         node: &NodeId,
         now: Timestamp,
-        wanted: impl Fn(MessageKind) -> bool,
-    ) -> Option<MessageKind> {
+        latency: impl Fn(&Wave) -> Duration,
+    ) -> Option<Ended> {
         let open = self.open.get_mut(&id)?;
-        if !wanted(open.answer) {
-            return None;
-        }
         let find = |(at, wave): (usize, &Wave)| Some((at, wave.peers.binary_search(node).ok()?));
         let (at, place) = open.waves().enumerate().find_map(find)?;
         let answer = open.answer;
         let wave = open.wave_mut(at)?;
         wave.peers.remove(place);
-        let (put_at, done) = (wave.put_at, wave.peers.is_empty());
+        let (latency, done) = (latency(wave), wave.peers.is_empty());
         self.outstanding -= 1;
         if done {
             self.finish(id, at);
         }
         if answer != MessageKind::Put && *node != self.own {
-            self.latency.observe_latency(now.since(put_at), now);
+            self.latency.observe_latency(latency, now);
         }
-        Some(answer)
+        // Nobody is on the bench, as a rule.
+        let given_up = !self.given_up.is_empty() && self.given_up.remove(&(id, *node));
+        Some(Ended { answer, given_up })
     }
 
     /// Takes out the next part of a request whose deadline is not after `now`, earliest first. Call
     /// until `None`.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Option<(u32, NodeId, MessageKind)> {
+    pub(super) fn expire(&mut self, now: Timestamp) -> Option<(u32, NodeId, Ended)> {
         let Reverse((deadline, id)) = *self.deadlines.peek()?;
         if deadline > now {
             return None;
         }
         let wave = self.open.get(&id)?.waves().find(|wave| wave.deadline == deadline)?;
         let node = *wave.peers.first()?;
-        let answer = self.remove(id, &node, now)?;
-        Some((id, node, answer))
+        let ended = self.remove(id, &node, now)?;
+        Some((id, node, ended))
     }
 
     /// The earliest deadline.

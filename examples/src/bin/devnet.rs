@@ -1,12 +1,13 @@
-//! The devnet: five nodes decide contested blocks, today in one process.
+//! The devnet: five engines decide contested blocks while things go wrong, today in one process.
 
-use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use avalanche_consensus::testing::simulation::{Simulation, Verdict};
 use avalanche_examples::devnet::args::{Args, HELP};
-use avalanche_examples::devnet::{Simulation, Table, Verdict, json};
+use avalanche_examples::devnet::{View, json};
+use avalanche_examples::simulate::CommandError;
 
 /// Virtual time between two drawings.
 const FRAME: Duration = Duration::from_millis(100);
@@ -14,46 +15,44 @@ const FRAME: Duration = Duration::from_millis(100);
 const PACE: Duration = Duration::from_millis(25);
 
 fn main() -> ExitCode {
-    let args = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) => args,
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "devnet: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(args) {
-        Ok(Verdict::Agree) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "devnet: {error}");
-            ExitCode::FAILURE
+            if !error.is_broken_pipe() {
+                let _ = writeln!(std::io::stderr(), "devnet: {error}");
+            }
+            ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Runs the network to its end and shows it.
-fn run(args: Args) -> Result<Verdict, Box<dyn Error>> {
+/// Runs the network to its end and shows it; whether all nodes agree.
+fn run() -> Result<bool, CommandError> {
+    let Args { config, fast, json: only_json, help } = Args::parse(std::env::args().skip(1))?;
     let mut out = std::io::stdout().lock();
-    if args.help {
+    if help {
         out.write_all(HELP.as_bytes())?;
-        return Ok(Verdict::Agree);
+        return Ok(true);
     }
-    let live = !args.json && out.is_terminal();
-    let mut simulation = Simulation::new(args.config)?;
-    if args.json {
-        while simulation.advance(FRAME)? {}
-        writeln!(out, "{}", json(&simulation))?;
-        return Ok(simulation.verdict());
+    let refused = |reason: String| CommandError::Run(reason);
+    let scenario = config.scenario().ok_or_else(|| refused("no such scenario".to_owned()))?;
+    let simulation = Simulation::new(scenario);
+    let mut simulation = simulation.map_err(|error| refused(error.to_string()))?;
+    if only_json {
+        simulation.run();
+        writeln!(out, "{}", json(&config, &simulation))?;
+        return Ok(simulation.verdict() == Some(&Verdict::Pass));
     }
-    let mut table = Table::new(out, live);
-    table.start(&simulation)?;
-    while simulation.advance(FRAME)? {
-        table.show(&simulation)?;
-        if live && !args.fast {
+    let live = out.is_terminal();
+    let mut view = View::new(out, config, live);
+    view.start()?;
+    while simulation.advance(FRAME) {
+        view.show(&simulation)?;
+        if live && !fast {
             std::thread::sleep(PACE);
         }
     }
-    table.show(&simulation)?;
-    table.finish(&simulation)?;
-    Ok(simulation.verdict())
+    view.finish(&simulation)?;
+    Ok(simulation.verdict() == Some(&Verdict::Pass))
 }

@@ -1,13 +1,11 @@
 //! The command line of `devnet`.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::Config;
+use crate::simulate::{OptionError, Options};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Five nodes decide contested blocks: a simulated network in one process.
+Five nodes decide contested blocks while things go wrong: a simulated network in one process.
 
 Usage: devnet [--heights N] [--nodes N] [--seed N] [--loss PERCENT] [--fast] [--json]
 
@@ -35,38 +33,6 @@ pub struct Args {
     pub help: bool,
 }
 
-/// What is wrong with a command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ArgsError {
-    /// No option has this name.
-    Unknown(String),
-    /// The option's value is missing.
-    Missing(&'static str),
-    /// The option's value is not a number in its range.
-    Value {
-        /// The option.
-        option: &'static str,
-        /// What was given.
-        value: String,
-        /// Least and greatest number that is allowed.
-        range: (u64, u64),
-    },
-}
-
-impl fmt::Display for ArgsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(option) => write!(f, "unknown option {option:?}; see --help"),
-            Self::Missing(option) => write!(f, "{option} needs a number; see --help"),
-            Self::Value { option, value, range: (least, greatest) } => {
-                write!(f, "{option} {value:?} is not a whole number from {least} to {greatest}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for ArgsError {}
-
 impl Args {
     /// Reads the arguments that follow the program's name. Both `--seed 3` and `--seed=3` are read;
     /// of an option that is given twice the last counts.
@@ -74,41 +40,23 @@ impl Args {
     /// # Errors
     ///
     /// The first thing that is wrong.
-    pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, ArgsError> {
+    pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, OptionError> {
         let mut parsed = Self::default();
-        let mut args = args.into_iter();
-        while let Some(arg) = args.next() {
-            let (name, inline) = match arg.split_once('=') {
-                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                None => (arg.clone(), None),
-            };
-            let mut value = || inline.clone().or_else(|| args.next());
+        let mut options = Options::new(args);
+        while let Some(name) = options.next_name() {
+            let config = &mut parsed.config;
             match name.as_str() {
-                "--heights" => parsed.config.heights = number("--heights", value(), 1, 100_000)?,
-                "--nodes" => parsed.config.nodes = number("--nodes", value(), 1, 100)?,
-                "--seed" => parsed.config.seed = number("--seed", value(), 0, u64::MAX)?,
-                "--loss" => parsed.config.loss_percent = number("--loss", value(), 0, 50)?,
-                "--fast" if inline.is_none() => parsed.fast = true,
-                "--json" if inline.is_none() => parsed.json = true,
-                "--help" | "-h" if inline.is_none() => parsed.help = true,
-                _ => return Err(ArgsError::Unknown(arg)),
+                "--heights" => config.heights = options.number(1, 100_000)?,
+                "--nodes" => config.nodes = options.number(1, 100)?,
+                "--seed" => config.seed = options.number(0, u64::MAX)?,
+                "--loss" => config.loss_percent = options.number(0, 50)?,
+                "--fast" => parsed.fast = options.flag()?,
+                "--json" => parsed.json = options.flag()?,
+                "--help" | "-h" => parsed.help = options.flag()?,
+                _ => return Err(options.unknown()),
             }
         }
         Ok(parsed)
-    }
-}
-
-/// The value of `option` as a number from `least` to `greatest`.
-fn number<T: FromStr + Into<u64> + Copy>(
-    option: &'static str,
-    value: Option<String>,
-    least: u64,
-    greatest: u64,
-) -> Result<T, ArgsError> {
-    let value = value.ok_or(ArgsError::Missing(option))?;
-    match value.parse::<T>() {
-        Ok(number) if (least..=greatest).contains(&number.into()) => Ok(number),
-        _ => Err(ArgsError::Value { option, value, range: (least, greatest) }),
     }
 }
 
@@ -116,7 +64,7 @@ fn number<T: FromStr + Into<u64> + Copy>(
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Args, ArgsError> {
+    fn parse(line: &str) -> Result<Args, OptionError> {
         Args::parse(line.split_whitespace().map(str::to_owned))
     }
 
@@ -137,7 +85,7 @@ mod tests {
             ("--height 3", r#"unknown option "--height"; see --help"#),
             ("50", r#"unknown option "50"; see --help"#),
             ("--json=yes", r#"unknown option "--json=yes"; see --help"#),
-            ("--seed", "--seed needs a number; see --help"),
+            ("--seed", "--seed needs a value; see --help"),
             ("--nodes 0", r#"--nodes "0" is not a whole number from 1 to 100"#),
             ("--nodes 101", r#"--nodes "101" is not a whole number from 1 to 100"#),
             ("--heights=", r#"--heights "" is not a whole number from 1 to 100000"#),

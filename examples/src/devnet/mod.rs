@@ -1,35 +1,18 @@
-//! A network of nodes in one process: real decisions, simulated messages, virtual time, one seed.
+//! A network that a person can watch: five real engines in one process, until there is a node.
 //!
-//! Each `node` is a real [`Topological`] with real [`Polls`] and a real [`SeededSampler`]. Between
-//! them is no socket but a queue of messages that arrive late, out of order or not at all
-//! (`simulation`). There is no VM: a block is its identifier, its parent and its height. Every node
-//! proposes when its timer fires, without asking whether somebody else does, so that most heights
-//! have several blocks to choose from.
+//! It is the simulation of [`avalanche_consensus::testing::simulation`] with a story that every
+//! seed varies: messages get lost, somebody crashes and starts again, somebody is cut off and comes
+//! back, a VM becomes slow, and a node with a small stake works against the others all the time.
+//! Blocks are contested: several nodes propose at once.
 //!
-//! ```text
-//!            +-------------------- one queue, ordered by virtual time --------------------+
-//!            |   block   query   chits   get       (delayed or lost, from the seed)       |
-//!            +----+----------------+----------------+----------------+----------------+---+
-//!                 |                |                |                |                |
-//!               node 0           node 1           node 2           node 3           node 4
-//!         Topological, Polls, SeededSampler in each; decisions go into a hash
-//! ```
-//!
-//! [`args`] reads the command line and `table` draws the picture; the program is `devnet`.
-//!
-//! [`Topological`]: avalanche_consensus::snowman::Topological
-//! [`Polls`]: avalanche_consensus::poll::Polls
-//! [`SeededSampler`]: avalanche_consensus::sampler::SeededSampler
+//! [`args`] reads the command line, `story` makes the scenario, `view` draws; the program is
+//! `devnet`.
 
 pub mod args;
-mod error;
-mod node;
-mod simulation;
-mod table;
+mod story;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use error::Error;
-pub use node::NodeStatus;
-pub use simulation::{Config, Outcome, Simulation, Verdict};
-pub use table::{Table, json};
+pub use story::Config;
+pub use view::{View, json};

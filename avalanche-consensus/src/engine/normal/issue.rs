@@ -55,24 +55,55 @@ impl<H: Clone> Normal<H> {
             let issue = Job::Issue { block, from, push: built };
             if self.can_issue_child_on(&parent) {
                 self.now(issue)?;
-                self.now(Job::EndWalk { id: parent, built })?;
+                self.now(Job::WalkOn { parent, from, built })?;
                 return Ok(Flow::Done);
             }
             self.scheduler.schedule(issue, vec![parent])?;
-            if self.pending.contains(&parent) {
-                return self.end_walk(parent, built);
+            match self.next_of_walk(cx, parent, from, built)? {
+                Ok(next) => block = next,
+                Err(flow) => return Ok(flow),
             }
-            if let Some(cached) = self.unverified_cache.get(&parent) {
-                block = cached.clone();
-                continue;
-            }
-            let resume = Resume::Walk { parent, from, built };
-            return match self.park(cx, Call::GetBlock(parent), Some(from), resume) {
-                Ok(()) => Ok(Flow::Parked),
-                Err(_) if built => self.end_walk(parent, built),
-                Err(_) => self.ask_for(cx, parent, from),
-            };
         }
+    }
+
+    /// Goes on with a walk once a block was issued. Usually that was the last one, but votes that
+    /// waited for it may have rejected its parent, and then AvalancheGo looks for the parent.
+    pub(super) fn walk_on(
+        &mut self,
+        cx: &mut Cx<H>,
+        parent: Id,
+        from: NodeId,
+        built: bool,
+    ) -> Result<Flow, Fatal> {
+        if self.can_issue_child_on(&parent) {
+            return self.end_walk(parent, built);
+        }
+        match self.next_of_walk(cx, parent, from, built)? {
+            Ok(next) => self.walk(cx, next, from, built),
+            Err(flow) => Ok(flow),
+        }
+    }
+
+    fn next_of_walk(
+        &mut self,
+        cx: &mut Cx<H>,
+        parent: Id,
+        from: NodeId,
+        built: bool,
+    ) -> Result<Result<ParsedBlock<H>, Flow>, Fatal> {
+        if self.pending.contains(&parent) {
+            return self.end_walk(parent, built).map(Err);
+        }
+        if let Some(cached) = self.unverified_cache.get(&parent) {
+            return Ok(Ok(cached.clone()));
+        }
+        let resume = Resume::Walk { parent, from, built };
+        let flow = match self.park(cx, Call::GetBlock(parent), Some(from), resume) {
+            Ok(()) => Flow::Parked,
+            Err(_) if built => self.end_walk(parent, built)?,
+            Err(_) => self.ask_for(cx, parent, from)?,
+        };
+        Ok(Err(flow))
     }
 
     /// Ends a walk at a block that needs not be issued: whoever still waits for it would wait for

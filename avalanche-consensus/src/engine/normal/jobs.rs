@@ -1,6 +1,10 @@
 //! The steps of normal operation, and how they wait for the VM.
 
+use std::collections::VecDeque;
+use std::mem;
+
 use super::{Cx, Normal};
+use crate::engine::context::Internal;
 use crate::engine::scheduler::{Ready, Stack};
 use crate::engine::{Answer, Call, CallId, Fatal, ParsedBlock, Purpose};
 use crate::{Height, Id, NodeId};
@@ -14,8 +18,8 @@ pub(in crate::engine) enum Job<H> {
     IssueById { id: Id, from: NodeId },
     /// Issue a block with its ancestors.
     Walk { block: ParsedBlock<H>, from: NodeId, built: bool },
-    /// A walk ended at this block, which needs not be issued.
-    EndWalk { id: Id, built: bool },
+    /// Go on with a walk at the parent of a block that was issued.
+    WalkOn { parent: Id, from: NodeId, built: bool },
     /// Answer a query with the help of the VM.
     AnswerQuery { from: NodeId, request_id: u32, height: Height },
     /// The second block of an answer to a query.
@@ -45,6 +49,7 @@ pub(in crate::engine) enum VoteOptions {
 pub(in crate::engine) struct Parked<H> {
     resume: Resume<H>,
     stack: Stack<Job<H>>,
+    inbox: VecDeque<Internal<H>>,
 }
 
 /// What to do with the VM's answer.
@@ -112,7 +117,7 @@ impl<H: Clone> Normal<H> {
             }
             Job::IssueById { id, from } => self.issue_by_id(cx, id, from),
             Job::Walk { block, from, built } => self.walk(cx, block, from, built),
-            Job::EndWalk { id, built } => self.end_walk(id, built),
+            Job::WalkOn { parent, from, built } => self.walk_on(cx, parent, from, built),
             Job::AnswerQuery { from, request_id, height } => {
                 self.answer_with_vm(cx, from, request_id, height)
             }
@@ -153,9 +158,11 @@ impl<H: Clone> Normal<H> {
     ) -> Result<(), Resume<H>> {
         let node = node.filter(|node| *node != cx.own);
         let stack = self.scheduler.suspend();
-        let parked = Purpose::Resume(Parked { resume, stack });
+        let inbox = mem::take(&mut cx.inbox);
+        let parked = Purpose::Resume(Parked { resume, stack, inbox });
         match cx.call(call, node, parked) {
-            Err(Purpose::Resume(Parked { resume, stack })) => {
+            Err(Purpose::Resume(Parked { resume, stack, inbox })) => {
+                cx.inbox = inbox;
                 self.scheduler.resume(stack);
                 Err(resume)
             }
@@ -172,6 +179,8 @@ impl<H: Clone> Normal<H> {
         answer: Answer<H>,
     ) -> Result<(), Fatal> {
         self.scheduler.resume(parked.stack);
+        let later = mem::replace(&mut cx.inbox, parked.inbox);
+        cx.inbox.extend(later);
         let flow = match (parked.resume, answer) {
             (Resume::IssueById { id, from }, Answer::Block(block)) => match block {
                 Some(block) if block.id() == id => self.walk(cx, block, from, false)?,

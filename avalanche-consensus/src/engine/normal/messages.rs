@@ -139,8 +139,7 @@ impl<H: Clone> Normal<H> {
         options: VoteOptions,
     ) -> Result<Flow, Fatal> {
         let full = self.waiting_votes >= cx.config.limits.requests_max;
-        let waits: Vec<Id> =
-            options.iter().filter(|id| !full && self.can_depend_on(id)).collect();
+        let waits: Vec<Id> = options.iter().filter(|id| !full && self.can_depend_on(id)).collect();
         self.waiting_votes += usize::from(!waits.is_empty());
         self.scheduler.schedule(Job::Vote { from, request_id, options }, waits)?;
         Ok(Flow::Done)
