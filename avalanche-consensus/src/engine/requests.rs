@@ -267,3 +267,67 @@ impl Requests {
         self.spare.push(peers);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Peers that are asked under one number one after the other have deadlines of their own, and
+    /// nobody is asked twice.
+    #[test]
+    fn peers_that_are_asked_later_are_waited_for_longer() {
+        let [a, b, c] = [1, 2, 3].map(|byte| NodeId::new([byte; 20]));
+        let (own, key) = (NodeId::new([0; 20]), HashKey::from_seed([0; 32]));
+        let config = TimeoutConfig::default();
+        let at = Timestamp::from_millis;
+        let mut requests = Requests::new(config, 3, own, key, at(0)).expect("the default");
+        let kind = MessageKind::Accepted;
+        let ended = Ended { answer: kind, given_up: false };
+        assert!(requests.open(7, kind, &[a], at(0)));
+        assert!(requests.open(7, kind, &[b], at(1_000)));
+        assert!(!requests.open(7, kind, &[b], at(2_000)), "it was asked");
+        assert!(!requests.open(7, kind, &[a, c], at(2_000)), "one of them was");
+        assert!(!requests.open(7, MessageKind::Ancestors, &[c], at(2_000)), "another question");
+        assert!(requests.open(7, kind, &[c], at(2_000)));
+        assert_eq!((requests.outstanding(), requests.room()), (3, 0));
+        assert!(!requests.open(8, kind, &[a], at(2_000)), "no room");
+        // The first answers; the second is silent; the third answers before its time.
+        assert!(requests.answered(7, &a, kind, at(5_000)).is_some());
+        assert_eq!(requests.next_deadline(), Some(at(6_000)));
+        assert_eq!(requests.expire(at(5_999)), None);
+        assert_eq!(requests.expire(at(6_500)), Some((7, b, ended)));
+        assert_eq!(requests.expire(at(6_500)), None);
+        assert_eq!(requests.next_deadline(), Some(at(7_000)));
+        assert_eq!(requests.answered(7, &b, kind, at(6_500)), None, "too late");
+        assert!(requests.answered(7, &c, kind, at(6_500)).is_some());
+        assert_eq!((requests.outstanding(), requests.next_deadline()), (0, None));
+        assert_eq!((requests.waves, requests.deadlines.len()), (0, 0));
+    }
+
+    /// Answers that come faster make later deadlines earlier; none is lost.
+    #[test]
+    fn whoever_is_asked_later_may_have_less_time() {
+        let [a, b, c] = [1, 2, 3].map(|byte| NodeId::new([byte; 20]));
+        let (own, key) = (NodeId::new([0; 20]), HashKey::from_seed([0; 32]));
+        let (at, kind) = (Timestamp::from_millis, MessageKind::Accepted);
+        let ended = Ended { answer: kind, given_up: false };
+        let mut requests =
+            Requests::new(TimeoutConfig::default(), 9, own, key, at(0)).expect("the default");
+        assert!(requests.open(7, kind, &[a], at(0)));
+        for id in 100..120 {
+            assert!(
+                requests.open(id, kind, &[b], at(0))
+                    && requests.answered(id, &b, kind, at(0)).is_some()
+            );
+        }
+        let faster = at(0).after(requests.timeout());
+        assert!(faster < at(5_000));
+        assert!(requests.open(7, kind, &[b], at(0)));
+        assert!(requests.open(7, kind, &[c], at(0)));
+        assert!(requests.answered(7, &c, kind, at(0)).is_some());
+        assert_eq!(requests.next_deadline(), Some(faster));
+        assert_eq!(requests.expire(at(5_000)), Some((7, b, ended)));
+        assert_eq!(requests.expire(at(5_000)), Some((7, a, ended)));
+        assert_eq!(requests.expire(at(5_000)), None);
+    }
+}
