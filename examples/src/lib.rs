@@ -9,6 +9,11 @@ pub mod simulate;
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// The Rust blocks of the page on simulation, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/simulation.md")]
+pub struct SimulationPage;
+
 /// The Rust blocks of the core's README, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../avalanche-consensus/README.md")]

@@ -33,6 +33,9 @@ mod difference;
 mod eager_polls;
 mod eager_snowman;
 mod eager_tree;
+mod engine_script;
+mod engine_shell;
+mod engine_world;
 mod network;
 mod polls_duel;
 mod script;
@@ -49,6 +52,7 @@ pub use difference::Difference;
 pub use eager_polls::EagerPolls;
 pub use eager_snowman::{Acceptance, EagerSnowman, SnowmanPoll};
 pub use eager_tree::{Added, EagerTree, Factory, SplitCase, TreePoll};
+pub use engine_script::{ENGINE_SITUATIONS, EngineRun, EngineScript, Manner};
 pub use network::Network;
 pub use polls_duel::{POLLS_SITUATIONS, PollsOperation, PollsScript};
 pub use script::{

@@ -26,7 +26,7 @@ Usage: simulate safe [--k N] [--alpha N] [--beta N] [--adversary PERCENT] [--sil
   --adversary PERCENT    stake that answers for the wrong block together (default 20)
   --silent PERCENT       stake that does not answer (default 0)
   --split PERCENT        honest stake that leans to the wrong block (default 50)
-  --units N              units of stake that there are; without it there is no end of them
+  --units N              units of stake that there are (default unlimited)
   --out DIR              write safe-error.svg and safe-polls.svg there
   --json                 print one JSON line and nothing else
   --help                 print this
@@ -127,9 +127,19 @@ impl Args {
     pub fn stake(&self, share: f64) -> Stake {
         match self.units {
             None => Stake::Share(share),
-            Some(total) => Stake::Units { total, red: (total as f64 * share).round() as u64 },
+            Some(total) => Stake::Units { total, red: part(total, share) },
         }
     }
+}
+
+/// The units that are nearest to a fraction of all.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a fraction of a number of 64 bits, which the cast would cut"
+)]
+fn part(total: u64, share: f64) -> u64 {
+    (total as f64 * share).round() as u64
 }
 
 /// What the theory says about a share of stake that answers red.
@@ -214,14 +224,14 @@ pub fn report(args: &Args) -> String {
     let parameters = &args.parameters;
     let (k, beta) = (parameters.k(), parameters.beta());
     let alphas = (parameters.alpha_preference(), parameters.alpha_confidence());
-    let units = args.units.map_or("no end of units".to_owned(), |units| format!("{units} units"));
+    let units = args.units.map_or("unlimited".to_owned(), |units| units.to_string());
     let percent = |share: f64| share * 100.0;
     let head =
         format!("{:>6}{:>11}{:>11}{:>11}{:>11}", "share", "turns", "counts", "decides", "polls");
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "A poll draws {k} of {units}; {} votes turn the preference, {} count, {beta} such polls in \
+        "A poll draws {k} of {units} units of stake; {} votes turn the preference, {} count, {beta} such polls in \
          a row decide.",
         alphas.0, alphas.1
     );

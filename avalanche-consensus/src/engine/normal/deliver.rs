@@ -49,10 +49,9 @@ impl<H: Clone> Normal<H> {
         verdict: Verdict<H>,
     ) -> Result<Flow, Fatal> {
         let id = block.id();
-        let from = self.pending.remove(&id).map(|waiting| waiting.from);
+        let from = self.pending.get(&id).map(|waiting| waiting.from);
         if !self.take_verdict(cx, &block, from, &verdict)? {
-            self.scheduler.abandon(id)?;
-            return Ok(Flow::Done);
+            return self.drop_pending(id);
         }
         let Verdict::Oracle([first, second]) = verdict else {
             return self.issued(cx, &block, push, Vec::new(), Vec::new());
@@ -161,6 +160,8 @@ impl<H: Clone> Normal<H> {
         dropped: Vec<Id>,
     ) -> Result<Flow, Fatal> {
         let id = block.id();
+        // Until now, or who meets an oracle on a walk would give up what waits for it.
+        self.pending.remove(&id);
         self.set_preference(cx);
         // Blocks that are not preferred are never advertised.
         if self.consensus.is_preferred(&id) {

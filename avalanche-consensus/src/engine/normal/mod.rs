@@ -33,7 +33,8 @@ use super::context::Context;
 use super::explain::Decided;
 use super::getter::Serving;
 use super::{
-    AncestorTree, Fatal, Limits, Output, ParsedBlock, Purpose, Scheduler, Tip, UnverifiedCache,
+    AncestorTree, Fatal, Holdings, Limits, Output, ParsedBlock, Purpose, Scheduler, Tip,
+    UnverifiedCache,
 };
 use crate::poll::Polls;
 use crate::snowman::{Block, Decisions, Topological};
@@ -149,6 +150,19 @@ impl<H: Clone> Normal<H> {
     /// Blocks that are asked for, blocks that wait, and jobs that wait.
     pub(super) fn waiting(&self) -> [usize; 3] {
         [self.block_requests.len(), self.pending.len(), self.scheduler.waiting()]
+    }
+
+    /// Notes how much there is of everything.
+    pub(super) fn hold(&self, held: &mut Holdings) {
+        held.processing = self.consensus.num_processing();
+        held.pending = self.pending.len();
+        held.pending_bytes = self.pending.bytes();
+        held.fetching = self.block_requests.open();
+        held.jobs = self.scheduler.waiting();
+        held.unverified = self.unverified_tree.len();
+        held.unverified_bytes = self.unverified_cache.weight_bytes();
+        held.polls = self.polls.len();
+        held.frontiers = self.accepted_frontiers.len();
     }
 
     /// What nodes that are validators no longer accepted does not matter any more.

@@ -116,6 +116,10 @@ impl<H> Pending<H> {
     pub(super) fn len(&self) -> usize {
         self.blocks.len()
     }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 /// Blocks that peers were asked for: at most one request a block. A request whose block came another
