@@ -16,6 +16,8 @@ use super::{Choice, CommandError, json};
 
 /// Failures that are printed one by one.
 const FAILURES_MAX: u64 = 10;
+/// Nodes that say why they are stuck.
+const STUCK_MAX: usize = 12;
 
 /// Runs the command; whether every seed passed.
 pub(super) fn run(args: Vec<String>, out: &mut dyn Write) -> Result<bool, CommandError> {
@@ -101,8 +103,10 @@ fn work(
 
 /// How a seed failed, and the command that shows it again.
 pub(super) fn failure(choice: &Choice, report: &Report) -> String {
-    let Report { seed, verdict, .. } = report;
-    format!("seed {seed}: {verdict}\n  run it again: {}\n", choice.command(*seed))
+    let Report { seed, verdict, stuck, .. } = report;
+    let stuck = stuck.iter().map(|(node, cause)| format!("  node {node}: {cause}\n"));
+    let stuck: String = stuck.take(STUCK_MAX).collect();
+    format!("seed {seed}: {verdict}\n{stuck}  run it again: {}\n", choice.command(*seed))
 }
 
 /// What came of all seeds, for people.

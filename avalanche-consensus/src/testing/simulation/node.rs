@@ -288,8 +288,7 @@ impl Node {
                 continue;
             }
             world.check(self.index, self.vm.may_verify(&world.blocks, block));
-            let parsed = world.blocks.parsed(block);
-            self.vm.answer(&mut world.blocks, Timestamp::ZERO, &Call::Verify(parsed));
+            self.vm.execute(&world.blocks, block);
             self.accept(world, block);
         }
         self.prefer(world, self.vm.tip());

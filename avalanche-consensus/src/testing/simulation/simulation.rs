@@ -15,7 +15,7 @@ use super::summary::Report;
 use super::verdict::Verdict;
 use super::vm::{Building, Vm};
 use super::world::{Counts, Log, World, node_id};
-use crate::engine::Input;
+use crate::engine::{Cause, Input};
 use crate::validators::{Validator, ValidatorSet};
 use crate::{Error, HashKey, Timestamp};
 
@@ -128,19 +128,12 @@ impl Simulation {
         self.world.log.iter()
     }
 
-    /// Scratch.
+    /// Why the preference of each node that is up is not final.
     #[must_use]
-    pub fn explain_preferred(&self) -> String {
+    pub fn explain(&self) -> Vec<(u32, Cause)> {
         let explained = self.nodes.iter().filter_map(|node| {
             let engine = node.engine.as_ref()?;
-            let explanation = engine.explain(&engine.preference());
-            Some(format!(
-                "node {}: {:?} {:?} {:?}\n",
-                node.index,
-                explanation,
-                engine.stats(),
-                engine.health(self.now())
-            ))
+            Some((node.index, engine.explain(&engine.preference()).cause))
         });
         explained.collect()
     }
@@ -169,9 +162,15 @@ impl Simulation {
     pub fn report(&self) -> Report {
         let reached = self.reached();
         let unfinished = Verdict::NoProgress { reached, heights: self.scenario.heights };
+        let verdict = self.verdict.clone().unwrap_or(unfinished);
+        let stuck = match verdict {
+            Verdict::NoProgress { .. } => self.explain(),
+            _ => Vec::new(),
+        };
         Report {
             seed: self.scenario.seed,
-            verdict: self.verdict.clone().unwrap_or(unfinished),
+            verdict,
+            stuck,
             heights: reached,
             counts: self.world.counts,
             network: self.world.network.counts,

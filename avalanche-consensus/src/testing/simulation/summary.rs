@@ -5,14 +5,17 @@ use std::time::Duration;
 use super::network::NetworkCounts;
 use super::verdict::Verdict;
 use super::world::Counts;
+use crate::engine::Cause;
 
 /// What came of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// The seed.
     pub seed: u64,
     /// How it ended.
     pub verdict: Verdict,
+    /// Without progress: why the preference of each node is not final.
+    pub stuck: Vec<(u32, Cause)>,
     /// Heights that every honest node accepted.
     pub heights: u64,
     /// Counters of what happened.

@@ -206,6 +206,14 @@ impl Vm {
         Tip { id: blocks.id(tip), height: Height::new(self.height()) }
     }
 
+    /// Verifies a block that was downloaded. It does not lie about those: to find invalid what the
+    /// network has accepted would stop the chain.
+    pub(super) fn execute(&mut self, blocks: &BlockStore, block: BlockRef) {
+        let lie = self.lie.take();
+        self.verify(blocks, block);
+        self.lie = lie;
+    }
+
     /// Takes the stored blocks of these heights out, ascending.
     pub(super) fn take_stored(&mut self, low: u64, high: u64) -> Vec<BlockRef> {
         let heights: Vec<u64> = self.stored.range(low..=high).map(|(height, _)| *height).collect();

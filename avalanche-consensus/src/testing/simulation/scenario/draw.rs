@@ -14,6 +14,7 @@ use super::super::fault_plan::{Fault, PlannedFault};
 use super::super::network::Latency;
 use super::super::random::Random;
 use super::{Only, Proposals, Scenario, base, faults, quick_timeouts};
+use crate::engine::Phase;
 use crate::snowball::{Parameters, ParametersConfig};
 
 const MS: Duration = Duration::from_millis(1);
@@ -54,7 +55,7 @@ pub(super) fn sampled(name: &'static str, seed: u64, nodes: u32, random: &mut Ra
     let most = u32::try_from(1 + random.below(3)).unwrap_or(1);
     scenario.proposals = Proposals::Rivals { most };
     scenario.oracles = random.pick(&[0, 0, 60]).unwrap_or(0);
-    timeouts(&mut scenario, random);
+    vary(&mut scenario, random);
     scenario
 }
 
@@ -74,7 +75,9 @@ fn whole(name: &'static str, seed: u64, nodes: u32, random: &mut Random) -> Scen
     scenario.proposals = Proposals::OneByOne { beside: 400 };
     scenario.oracles = random.pick(&[0, 60]).unwrap_or(0);
     scenario.options_agreed = true;
-    timeouts(&mut scenario, random);
+    vary(&mut scenario, random);
+    // Nodes that do not all begin at once would form camps.
+    scenario.start = Phase::NormalOperation;
     scenario
 }
 
@@ -174,8 +177,11 @@ pub(super) fn weak(name: &'static str, seed: u64, nodes: u32, random: &mut Rando
     scenario
 }
 
-/// The real timeouts, or quicker ones.
-fn timeouts(scenario: &mut Scenario, random: &mut Random) {
+/// The real timeouts, or quicker ones; and whether nodes start by looking for what the others have.
+fn vary(scenario: &mut Scenario, random: &mut Random) {
+    if random.chance(200) {
+        scenario.start = Phase::Bootstrapping;
+    }
     if random.chance(500) {
         scenario.config.timeouts = quick_timeouts();
     }
