@@ -86,7 +86,8 @@ fn requests_end_at_their_deadline() {
     // The poll failed, and the next one begins; the block that was asked for is given up.
     assert_eq!((polls(&out), harness.fetching()), (vec![3], 0));
     assert_eq!(harness.engine.requests_open(), 2);
-    for message in [chits(1, block.id(), block.id(), &genesis())] {
+    {
+        let message = chits(1, block.id(), block.id(), &genesis());
         let kind = message.kind();
         assert_eq!(faults(&harness.message(1, message)), [Fault::Unrequested(kind)]);
     }
