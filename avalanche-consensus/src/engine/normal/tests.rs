@@ -68,7 +68,8 @@ fn get_processing_ancestor() {
     let [issued, unissued, above] = [blocks[0], blocks[1], blocks[2]];
     let (decided, unknown) = (genesis(), Id::hash(b"unknown"));
     // What is in the tree, what is in the cache, the vote, and what it counts for.
-    let cases: [(&str, &[Parsed], &[Parsed], Id, Option<Id>); 9] = [
+    type Case<'a> = (&'a str, &'a [Parsed], &'a [Parsed], Id, Option<Id>);
+    let cases: [Case<'_>; 9] = [
         ("accepted", &[], &[], decided.id(), None),
         ("cached and accepted", &[], &[decided], decided.id(), None),
         ("processing", &[], &[], issued.id(), Some(issued.id())),
