@@ -181,8 +181,8 @@ impl Run<'_> {
                 let (id, requested_height) = (self.id(bytes), height(bytes.u8()));
                 self.message(peer, Message::PullQuery { request_id: 2, id, requested_height })
             }
-            5..=8 => self.shell.answer_call(usize::from(bytes.u8()), self.coverage),
-            9..=12 => self.answer_request(bytes),
+            5 | 6 => self.shell.answer_call(usize::from(bytes.u8()), self.coverage),
+            7..=12 => self.answer_request(bytes),
             13 => self.answer_again(peer, bytes),
             14 => self.fail(bytes),
             15 => self.input(Input::PendingTransactions),
