@@ -33,7 +33,7 @@ TIMEOUT_SECONDS = 300
 
 SUITES = {
     "unit": ["--lib"],
-    "models": [f"--test=model_{name}" for name in ("instances", "tree", "polls", "snowman")],
+    "models": [f"--test=model_{name}" for name in ("instances", "tree", "polls", "snowman", "engine")],
     "conformance": ["--test=conformance"],
 }
 

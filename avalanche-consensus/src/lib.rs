@@ -67,6 +67,7 @@
 //! | `bincode` | yes | compact local bytes of the vocabulary; never for what is hashed, signed or sent |
 //! | `recording` | yes | inputs of an engine written down and run again, by `serde` and `bincode` |
 //! | `tracing` | yes | events for accepts, rejects and poisoned instances |
+//! | `simulation` | no | networks of engines in virtual time, [`testing::simulation`]; no other crate |
 //! | `testing` | no | reference models, generators and a network simulation, with proptest |
 //!
 //! A feature never changes a decision, an encoding or a hash.
@@ -91,7 +92,7 @@ pub mod poll;
 pub mod sampler;
 pub mod snowball;
 pub mod snowman;
-#[cfg(feature = "testing")]
+#[cfg(feature = "simulation")]
 pub mod testing;
 pub mod validators;
 mod vocabulary;

@@ -117,6 +117,7 @@ impl Requests {
         peers: &[NodeId],
         now: Timestamp,
     ) -> bool {
+        self.forget_given_up(id, answer);
         let asked = |wave: &Wave| peers.iter().any(|peer| wave.peers.binary_search(peer).is_ok());
         let in_use = |open: &Open| open.answer != answer || open.waves().any(asked);
         if peers.is_empty() || peers.len() > self.room() || self.open.get(&id).is_some_and(in_use) {
@@ -136,6 +137,25 @@ impl Requests {
             self.open.insert(id, Open { answer, first: wave, later: Vec::new() });
         }
         true
+    }
+
+    /// Forgets a request that nobody waits for any more if its number is wanted for another question:
+    /// a late answer is not measured then.
+    fn forget_given_up(&mut self, id: u32, answer: MessageKind) {
+        let given_up = |open: &Open| {
+            let mut peers = open.waves().flat_map(|wave| &wave.peers);
+            open.answer != answer && peers.all(|peer| self.given_up.contains(&(id, *peer)))
+        };
+        if !self.open.get(&id).is_some_and(given_up) {
+            return;
+        }
+        while let Some(peers) = self.open.get(&id).map(|open| open.first.peers.clone()) {
+            self.outstanding -= peers.len();
+            peers.iter().for_each(|peer| {
+                self.given_up.remove(&(id, *peer));
+            });
+            self.finish(id, 0);
+        }
     }
 
     /// Peers that can be asked before the bound is reached.
@@ -265,5 +285,90 @@ impl Requests {
     fn recycle(&mut self, mut peers: Vec<NodeId>) {
         peers.clear();
         self.spare.push(peers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Peers that are asked under one number one after the other have deadlines of their own, and
+    /// nobody is asked twice.
+    #[test]
+    fn peers_that_are_asked_later_are_waited_for_longer() {
+        let [a, b, c] = [1, 2, 3].map(|byte| NodeId::new([byte; 20]));
+        let (own, key) = (NodeId::new([0; 20]), HashKey::from_seed([0; 32]));
+        let config = TimeoutConfig::default();
+        let at = Timestamp::from_millis;
+        let mut requests = Requests::new(config, 3, own, key, at(0)).expect("the default");
+        let kind = MessageKind::Accepted;
+        let ended = Ended { answer: kind, given_up: false };
+        assert!(requests.open(7, kind, &[a], at(0)));
+        assert!(requests.open(7, kind, &[b], at(1_000)));
+        assert!(!requests.open(7, kind, &[b], at(2_000)), "it was asked");
+        assert!(!requests.open(7, kind, &[a, c], at(2_000)), "one of them was");
+        assert!(!requests.open(7, MessageKind::Ancestors, &[c], at(2_000)), "another question");
+        assert!(requests.open(7, kind, &[c], at(2_000)));
+        assert_eq!((requests.outstanding(), requests.room()), (3, 0));
+        assert!(!requests.open(8, kind, &[a], at(2_000)), "no room");
+        // The first answers; the second is silent; the third answers before its time.
+        assert!(requests.answered(7, &a, kind, at(5_000)).is_some());
+        assert_eq!(requests.next_deadline(), Some(at(6_000)));
+        assert_eq!(requests.expire(at(5_999)), None);
+        assert_eq!(requests.expire(at(6_500)), Some((7, b, ended)));
+        assert_eq!(requests.expire(at(6_500)), None);
+        assert_eq!(requests.next_deadline(), Some(at(7_000)));
+        assert_eq!(requests.answered(7, &b, kind, at(6_500)), None, "too late");
+        assert!(requests.answered(7, &c, kind, at(6_500)).is_some());
+        assert_eq!((requests.outstanding(), requests.next_deadline()), (0, None));
+        assert_eq!((requests.waves, requests.deadlines.len()), (0, 0));
+    }
+
+    /// A peer on the bench is given up at once; that must not keep a number from the next question.
+    #[test]
+    fn a_number_is_free_for_another_question_once_everybody_is_given_up() {
+        let [a, b] = [1, 2].map(|byte| NodeId::new([byte; 20]));
+        let (own, key) = (NodeId::new([0; 20]), HashKey::from_seed([0; 32]));
+        let (at, config) = (Timestamp::from_millis, TimeoutConfig::default());
+        let (first, second) = (MessageKind::AcceptedFrontier, MessageKind::Accepted);
+        let mut requests = Requests::new(config, 9, own, key, at(0)).expect("the default");
+        assert!(requests.open(7, first, &[a, b], at(0)));
+        assert_eq!(requests.give_up(7, &a), Some(first));
+        assert!(!requests.open(7, second, &[a], at(0)), "the other is waited for");
+        assert!(requests.answered(7, &b, first, at(1)).is_some());
+        assert!(requests.open(7, second, &[a, b], at(2)));
+        assert_eq!((requests.outstanding(), requests.waves), (2, 1));
+        let ended = Ended { answer: second, given_up: false };
+        assert_eq!(requests.answered(7, &a, first, at(3)), None);
+        assert_eq!(requests.answered(7, &a, second, at(3)), Some(ended));
+        assert_eq!(requests.answered(7, &b, second, at(3)), Some(ended));
+        assert_eq!((requests.outstanding(), requests.waves, requests.deadlines.len()), (0, 0, 0));
+    }
+
+    /// Answers that come faster make later deadlines earlier; none is lost.
+    #[test]
+    fn whoever_is_asked_later_may_have_less_time() {
+        let [a, b, c] = [1, 2, 3].map(|byte| NodeId::new([byte; 20]));
+        let (own, key) = (NodeId::new([0; 20]), HashKey::from_seed([0; 32]));
+        let (at, kind) = (Timestamp::from_millis, MessageKind::Accepted);
+        let ended = Ended { answer: kind, given_up: false };
+        let mut requests =
+            Requests::new(TimeoutConfig::default(), 9, own, key, at(0)).expect("the default");
+        assert!(requests.open(7, kind, &[a], at(0)));
+        for id in 100..120 {
+            assert!(
+                requests.open(id, kind, &[b], at(0))
+                    && requests.answered(id, &b, kind, at(0)).is_some()
+            );
+        }
+        let faster = at(0).after(requests.timeout());
+        assert!(faster < at(5_000));
+        assert!(requests.open(7, kind, &[b], at(0)));
+        assert!(requests.open(7, kind, &[c], at(0)));
+        assert!(requests.answered(7, &c, kind, at(0)).is_some());
+        assert_eq!(requests.next_deadline(), Some(faster));
+        assert_eq!(requests.expire(at(5_000)), Some((7, b, ended)));
+        assert_eq!(requests.expire(at(5_000)), Some((7, a, ended)));
+        assert_eq!(requests.expire(at(5_000)), None);
     }
 }

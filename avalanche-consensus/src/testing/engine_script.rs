@@ -181,14 +181,14 @@ impl Run<'_> {
                 let (id, requested_height) = (self.id(bytes), height(bytes.u8()));
                 self.message(peer, Message::PullQuery { request_id: 2, id, requested_height })
             }
-            5..=8 => self.shell.answer_call(usize::from(bytes.u8()), self.coverage),
-            9..=12 => self.answer_request(bytes),
+            5 | 6 => self.shell.answer_call(usize::from(bytes.u8()), self.coverage),
+            7..=12 => self.answer_request(bytes),
             13 => self.answer_again(peer, bytes),
             14 => self.fail(bytes),
             15 => self.input(Input::PendingTransactions),
             16 => self.pass_time(bytes.u8()),
             17 => {
-                let connects = bytes.u8() % 3 > 0;
+                let connects = !bytes.u8().is_multiple_of(3);
                 let input = if connects { Input::Connected } else { Input::Disconnected };
                 self.input(input(peer))
             }
@@ -216,7 +216,7 @@ impl Run<'_> {
         let at = usize::from(bytes.u8()) % self.shell.requests.len();
         let (to, request) = self.shell.requests.remove(at);
         let liar = to == node(if self.has_own_vote() { 4 } else { 5 });
-        let answer = if liar || (self.hostile && bytes.u8() % 3 == 0) {
+        let answer = if liar || (self.hostile && bytes.u8().is_multiple_of(3)) {
             self.coverage.hit_if("liar", liar);
             self.lie(&request, bytes)
         } else {

@@ -68,7 +68,7 @@ impl World {
         let [good, bad] = [0; 2].map(|_| self.add(Some(oracle), Validity::Valid));
         let invalid = kind / 16 % 4 == 3;
         self.chain.push(good);
-        let options = if kind / 64 % 2 == 0 { [good, bad] } else { [bad, good] };
+        let options = if (kind / 64).is_multiple_of(2) { [good, bad] } else { [bad, good] };
         if let Some(bad) = self.blocks.get_mut(bad).filter(|_| invalid) {
             bad.validity = Validity::Invalid;
         }

@@ -22,45 +22,79 @@
 //! poll of a finalised tree was successful, and confidence of instances with a pending reset.
 //! Models are slow on purpose: a choice costs 256 nodes.
 //!
+//! [`simulation`] runs networks of engines. It needs no generator of proptest, so it has a feature
+//! of its own, `simulation`, and runs in a browser too.
+//!
 //! # Stability
 //!
 //! Alpha: names here change without a migration path. Nothing here belongs in a node.
 
+#[cfg(feature = "testing")]
 mod ballot;
+#[cfg(feature = "testing")]
 mod call_log;
+#[cfg(feature = "testing")]
 mod coverage;
+#[cfg(feature = "testing")]
 mod difference;
+#[cfg(feature = "testing")]
 mod eager_polls;
+#[cfg(feature = "testing")]
 mod eager_snowman;
+#[cfg(feature = "testing")]
 mod eager_tree;
+#[cfg(feature = "testing")]
 mod engine_script;
+#[cfg(feature = "testing")]
 mod engine_shell;
+#[cfg(feature = "testing")]
 mod engine_world;
+#[cfg(feature = "testing")]
 mod network;
+#[cfg(feature = "testing")]
 mod polls_duel;
+#[cfg(feature = "testing")]
 mod script;
 pub mod simulation;
+#[cfg(feature = "testing")]
 mod snowman_duel;
+#[cfg(feature = "testing")]
 pub mod strategies;
 mod theory;
+#[cfg(feature = "testing")]
 mod tree_duel;
 
+#[cfg(feature = "testing")]
 pub use ballot::{Ballot, Candidates, Size, Spread};
+#[cfg(feature = "testing")]
 pub use call_log::Call;
+#[cfg(feature = "testing")]
 pub use coverage::Coverage;
+#[cfg(feature = "testing")]
 pub use difference::Difference;
+#[cfg(feature = "testing")]
 pub use eager_polls::EagerPolls;
+#[cfg(feature = "testing")]
 pub use eager_snowman::{Acceptance, EagerSnowman, SnowmanPoll};
+#[cfg(feature = "testing")]
 pub use eager_tree::{Added, EagerTree, Factory, SplitCase, TreePoll};
+#[cfg(feature = "testing")]
 pub use engine_script::{ENGINE_SITUATIONS, EngineRun, EngineScript, Manner};
+#[cfg(feature = "testing")]
 pub use network::Network;
+#[cfg(feature = "testing")]
 pub use polls_duel::{POLLS_SITUATIONS, PollsOperation, PollsScript};
+#[cfg(feature = "testing")]
 pub use script::{
     IdSpace, Parent, SnowmanOperation, SnowmanScript, TreeOperation, TreeScript, parameters,
 };
+#[cfg(feature = "testing")]
 pub use snowman_duel::{REFUSAL_SITUATIONS, SNOWMAN_SITUATIONS, SnowmanRun};
 pub use theory::{Magnitude, PollOdds, Stake};
+#[cfg(feature = "testing")]
 pub use tree_duel::TREE_SITUATIONS;
 
+#[cfg(feature = "testing")]
 use call_log::check_order;
+#[cfg(feature = "testing")]
 use difference::{compare, demand, same_print};

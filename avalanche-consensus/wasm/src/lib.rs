@@ -7,6 +7,7 @@ use avalanche_consensus::poll::Polls;
 use avalanche_consensus::sampler::{Mt19937x64, WeightedWithoutReplacement};
 use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::snowman::{Block, Decision, Decisions, Topological};
+use avalanche_consensus::testing::simulation::{Named, Simulation, Verdict};
 use avalanche_consensus::{Bag, HashKey, Height, Id, NodeId, Timestamp};
 
 const NODES: u8 = 7;
@@ -18,6 +19,10 @@ const ROUNDS: u32 = 2_000;
 
 /// What [`run`] returns for seed 1 on every target.
 pub const EXPECTED: &str = "tfFVuMfvmesrnsezvTkcuDiNNJvcT6k9vb4nnorfJDKGzpkrE";
+
+/// What [`simulate`] returns for seed 1 on every target.
+pub const EXPECTED_EVENTS: &str =
+    "47e51e47e7ae92511762d72d4f8ce8b75cd2e8dcd613a30ffa0921c0c40293bf";
 
 /// What one run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +140,22 @@ fn poll(
 /// The name of one of the rivals on `parent`.
 fn block_id(parent: Id, rival: u8) -> Id {
     Id::hash(&[parent.as_bytes().as_slice(), &[rival]].concat())
+}
+
+/// Runs one network of five engines with faults, the default scenario of the simulation, and returns
+/// the hash of everything that happened in it. `None` if it did not pass, which would be a bug.
+#[must_use]
+pub fn simulate(seed: u64) -> Option<Id> {
+    let named = Named::find("default")?;
+    let report = Simulation::new(named.draw(seed, 5)).ok()?.run();
+    (report.verdict == Verdict::Pass).then(|| Id::new(report.event_hash))
+}
+
+/// For the module's caller: 1 if the simulation of seed 1 ended as [`EXPECTED_EVENTS`] says, else 0.
+#[expect(unsafe_code, reason = "the only way to name an export; no memory is touched")]
+#[unsafe(no_mangle)]
+pub extern "C" fn simulates_as_expected() -> u32 {
+    u32::from(simulate(1).is_some_and(|events| format!("{events:x}") == EXPECTED_EVENTS))
 }
 
 /// For the module's caller: 1 if the run with seed 1 ended as [`EXPECTED`] says, 0 if it did not.

@@ -1,6 +1,8 @@
 //! The native half of the comparison that `scripts/wasm` makes.
 
-use avalanche_consensus_wasm::{EXPECTED, decides_as_expected, run};
+use avalanche_consensus_wasm::{
+    EXPECTED, EXPECTED_EVENTS, decides_as_expected, run, simulate, simulates_as_expected,
+};
 
 #[test]
 fn native_decisions_are_those_that_wasm_must_repeat() {
@@ -13,4 +15,12 @@ fn native_decisions_are_those_that_wasm_must_repeat() {
 #[test]
 fn the_digest_depends_on_what_is_sampled() {
     assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn native_events_are_those_that_wasm_must_repeat() {
+    let events = simulate(1).expect("the network agrees");
+    assert_eq!(format!("{events:x}"), EXPECTED_EVENTS);
+    assert_eq!(simulates_as_expected(), 1);
+    assert_ne!(simulate(2), Some(events));
 }

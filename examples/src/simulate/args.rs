@@ -80,7 +80,7 @@ impl RunArgs {
                 _ => read_choice(&mut choice, &name, &mut options)?,
             }
         }
-        let seeds = seeds.ok_or_else(|| OptionError::Absent("--seeds A..B"))?;
+        let seeds = seeds.ok_or(OptionError::Absent("--seeds A..B"))?;
         Ok(Some(Self { choice, seeds, threads, json }))
     }
 }
@@ -108,7 +108,7 @@ impl ShrinkArgs {
                 _ => read_choice(&mut choice, &name, &mut options)?,
             }
         }
-        let seed = seed.ok_or_else(|| OptionError::Absent("SEED"))?;
+        let seed = seed.ok_or(OptionError::Absent("SEED"))?;
         Ok(Some(Self { choice, seed }))
     }
 }

@@ -27,11 +27,11 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn lab_of(args: Vec<String>, mut out: &mut dyn Write) -> Result<bool, CommandError> {
-    lab::run(args.into_iter(), &mut out).map(|()| true)
+    lab::run(args, &mut out).map(|()| true)
 }
 
 fn safe_of(args: Vec<String>, mut out: &mut dyn Write) -> Result<bool, CommandError> {
-    safe::run(args.into_iter(), &mut out).map(|()| true)
+    safe::run(args, &mut out).map(|()| true)
 }
 
 /// Runs the command that the arguments begin with; whether all was well.

@@ -62,7 +62,8 @@ fn each(args: &RunArgs, mut take: impl FnMut(Report)) -> Result<(), CommandError
     thread::scope(|scope| {
         for _ in 0..threads {
             let sender = sender.clone();
-            scope.spawn(|| work(args, &next, sender));
+            let next = &next;
+            scope.spawn(move || work(args, next, &sender));
         }
         drop(sender);
         let mut waiting = BTreeMap::new();
@@ -89,7 +90,7 @@ fn each(args: &RunArgs, mut take: impl FnMut(Report)) -> Result<(), CommandError
 fn work(
     args: &RunArgs,
     next: &AtomicU64,
-    sender: mpsc::Sender<(u64, Result<Report, CommandError>)>,
+    sender: &mpsc::Sender<(u64, Result<Report, CommandError>)>,
 ) {
     loop {
         let more = |seed| (seed < args.seeds.end).then(|| seed + 1);

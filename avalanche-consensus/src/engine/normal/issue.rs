@@ -115,7 +115,8 @@ impl<H: Clone> Normal<H> {
             self.block_requests.remove_block(&id);
             self.pending.contains(&id)
         };
-        if !keep {
+        // Who waits for a block that is issued is let go when its issue ends.
+        if !keep && !self.can_issue_child_on(&id) {
             self.scheduler.abandon(id)?;
         }
         Ok(Flow::Done)

@@ -227,3 +227,6 @@ const fn items_max(limits: &Limits) -> usize {
     let steps = limits.calls_max.saturating_mul(16);
     blocks.saturating_add(votes).saturating_add(steps).saturating_add(1_024)
 }
+
+#[cfg(test)]
+mod tests;

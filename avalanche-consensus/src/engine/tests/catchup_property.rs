@@ -45,7 +45,8 @@ struct World<'a> {
 
 impl World<'_> {
     fn below(&mut self, bound: usize) -> usize {
-        self.source.next_u64() as usize % bound
+        let last = u64::try_from(bound - 1).expect("small");
+        usize::try_from(self.source.inclusive(last)).expect("small")
     }
 
     fn chance(&mut self, percent: usize) -> bool {
@@ -199,7 +200,7 @@ fn a_follower_ends_with_the_chain_of_the_majority() {
             let mut plan = Plan {
                 accepted: blocks[..=begun / 2].to_vec(),
                 stored: blocks[begun / 2 + 1..=begun].iter().step_by(2).copied().collect(),
-                seed: seed as u8,
+                seed: seed.to_le_bytes()[0],
                 ..Plan::bootstrap(&[3, 1])
             };
             plan.config.limits.execute_batch_max = portion as u64;
@@ -220,7 +221,8 @@ fn a_follower_ends_with_the_chain_of_the_majority() {
             prop_assert!(follower.stored.is_empty() && follower.open.is_empty());
             let asked = follower.calls.iter();
             let rounds = asked.filter(|call| matches!(call, Call::ExecuteStored { .. })).count();
-            counts.rounds.set(counts.rounds.get() + rounds as u32);
+            let rounds = u32::try_from(rounds).expect("few");
+            counts.rounds.set(counts.rounds.get() + rounds);
             counts.blocks.set(counts.blocks.get() + length);
             Ok(())
         })

@@ -123,10 +123,10 @@ fn what_is_built_on_an_unknown_block_is_dropped() {
 fn answers_below_the_last_accepted_block_come_from_the_vm() {
     let mut harness = committee(1, 1, 1);
     let blocks = chain(&genesis(), "a", 4);
-    for (at, block) in blocks.iter().enumerate() {
+    for (at, block) in (1..).zip(&blocks) {
         harness.offer(1, block);
-        if at < 2 {
-            harness.chits(1, at as u32 + 1, block);
+        if at <= 2 {
+            harness.chits(1, at, block);
         }
     }
     let [genesis_id, first, second, third, tip] =
@@ -171,7 +171,8 @@ fn partial_sync_tells_accepted_blocks_only() {
 #[test]
 fn blocks_wait_within_bounds() {
     // Kind of bound, peer, blocks that may wait. Of the ten validators number 11 is none.
-    let cases: [(fn(&mut Limits), u8, usize); 4] = [
+    type Case = (fn(&mut Limits), u8, usize);
+    let cases: [Case; 4] = [
         (|limits| limits.pending_max = 8, 1, 8),
         (|limits| limits.pending_max = 8, 11, 4),
         (|limits| limits.pending_per_node_max = 5, 1, 5),

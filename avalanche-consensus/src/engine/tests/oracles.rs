@@ -203,6 +203,32 @@ fn options_of_a_rejected_oracle_are_rejected() {
     assert_eq!(decided(&out), [("accept", rival.id()), ("reject", block.id())]);
     let out = harness.answer_next();
     assert_eq!(decided(&out), [("reject", options[0].id())]);
-    assert!(harness.open.is_empty(), "the other option is not verified at all");
+    harness.finds_nothing_else();
+    assert_eq!(verified(&harness).len(), 3, "the other option is not verified at all");
     assert_eq!((harness.engine.num_processing(), harness.engine.waiting()), (0, [0; 3]));
+}
+
+/// Whoever gives the oracle again, or names it, while its options are verified changes nothing for
+/// the blocks that wait for it.
+#[test]
+fn an_oracle_that_is_given_again_keeps_what_waits_for_it() {
+    let mut harness = committee(1, 1, 1);
+    let (block, options) = oracle(&genesis());
+    harness.options.insert(block.id(), options);
+    // As in AvalancheGo, what waits for an option that was given too would be given up with it.
+    let above = child(&options[1], "a");
+    harness.offer(1, &above);
+    harness.offer(1, &options[0]);
+    harness.prompt = false;
+    harness.offer(1, &block);
+    harness.answer_next();
+    assert_eq!(harness.jobs(), 2);
+    harness.offer(1, &block);
+    harness.message(1, pull(0, block.id(), 1));
+    assert_eq!((harness.jobs(), harness.engine.num_processing()), (2, 1));
+    while !harness.open.is_empty() {
+        harness.answer_next();
+    }
+    assert_eq!(verified(&harness).len(), 4, "each once");
+    assert_eq!((harness.engine.num_processing(), harness.engine.waiting()), (4, [0; 3]));
 }

@@ -86,10 +86,8 @@ fn requests_end_at_their_deadline() {
     // The poll failed, and the next one begins; the block that was asked for is given up.
     assert_eq!((polls(&out), harness.fetching()), (vec![3], 0));
     assert_eq!(harness.engine.requests_open(), 2);
-    for message in [chits(1, block.id(), block.id(), &genesis())] {
-        let kind = message.kind();
-        assert_eq!(faults(&harness.message(1, message)), [Fault::Unrequested(kind)]);
-    }
+    let late = harness.chits(1, 1, &block);
+    assert_eq!(faults(&late), [Fault::Unrequested(MessageKind::Chits)]);
 }
 
 /// A tick before anything is due changes nothing, and time never goes back.

@@ -99,8 +99,8 @@ fn accepted_frontiers_are_those_of_validators() {
 fn vote_stall_regression() {
     let mut harness = committee(3, 2, 1);
     let (good, bad) = (chain(&genesis(), "a", 3), chain(&genesis(), "b", 2));
-    for (at, block) in good.iter().enumerate() {
-        assert_eq!(polls(&harness.offer(1, block)), [at as u32 + 1]);
+    for (at, block) in (1..).zip(&good) {
+        assert_eq!(polls(&harness.offer(1, block)), [at]);
     }
     // The first poll waits for the third vote, which waits for a block.
     harness.chits(1, 1, &good[1]);

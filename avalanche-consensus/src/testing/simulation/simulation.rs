@@ -124,6 +124,7 @@ impl Simulation {
     }
 
     /// What was injected so far, oldest first; the last 256 lines.
+    #[must_use]
     pub fn injected(&self) -> impl DoubleEndedIterator<Item = (Timestamp, &str)> {
         self.world.log.iter()
     }

@@ -244,7 +244,7 @@ impl Vm {
     /// Two options in the order of what this node wants.
     fn order(&self, blocks: &BlockStore, [first, second]: [BlockRef; 2]) -> [BlockRef; 2] {
         let node = if self.options_agreed { 0 } else { self.node };
-        let likes_second = (blocks.id(first).as_bytes()[0] ^ (node as u8)) & 1 == 1;
+        let likes_second = blocks.id(first).bit(0) != (node % 2 == 1);
         if likes_second { [second, first] } else { [first, second] }
     }
 

@@ -147,9 +147,13 @@ pub(super) fn weighted(name: &'static str, seed: u64, nodes: u32, random: &mut R
     // The greatest is a thousand times the least, and has less than 3 % of all.
     let greatest = 2_000_000.0;
     let exponent = libm::log(1_000.0) / libm::log(f64::from(nodes.max(2)));
-    scenario.weights = (0..nodes)
-        .map(|rank| (greatest / libm::pow(f64::from(rank + 1), exponent)).max(1.0) as u64)
-        .collect();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "weights are between 1 and two million"
+    )]
+    let weight = |rank: u32| (greatest / libm::pow(f64::from(rank + 1), exponent)).max(1.0) as u64;
+    scenario.weights = (0..nodes).map(weight).collect();
     scenario
 }
 
