@@ -211,7 +211,11 @@ impl Node {
         self.schedule_tick(world);
     }
 
-    fn carry_out(&mut self, world: &mut World, output: Output<BlockRef>) -> Result<(), String> {
+    pub(super) fn carry_out(
+        &mut self,
+        world: &mut World,
+        output: Output<BlockRef>,
+    ) -> Result<(), String> {
         match output {
             Output::Send { to, message } => self.send(world, node_index(&to), message),
             Output::Call { id, call } => return self.call(world, id, call),

@@ -32,9 +32,9 @@ use crate::{Error, HashKey, Timestamp};
 /// ```
 #[derive(Debug)]
 pub struct Simulation {
-    scenario: Scenario,
-    world: World,
-    nodes: Vec<Node>,
+    pub(super) scenario: Scenario,
+    pub(super) world: World,
+    pub(super) nodes: Vec<Node>,
     random: Random,
     slots: u64,
     /// Planned faults that are not over.
