@@ -22,10 +22,11 @@ pub(super) fn run_help() -> String {
         "\
 Runs seeds of a scenario on every processor.
 
-Usage: simulate run --seeds A..B [--nodes N] [--scenario NAME] [--json]
+Usage: simulate run --seeds A..B [--nodes N] [--scenario NAME] [--stop] [--json]
 
   --seeds A..B      the seeds from A up to B, without B
   --threads N       threads, 1 to 1024 (default: one for each processor)
+  --stop            stop at the first seed that fails
   --json            print one JSON line at the end and nothing else
 {CHOICE}
 {}
@@ -62,6 +63,7 @@ pub(super) struct RunArgs {
     pub(super) choice: Choice,
     pub(super) seeds: Range<u64>,
     pub(super) threads: Option<usize>,
+    pub(super) stop: bool,
     pub(super) json: bool,
 }
 
@@ -70,18 +72,19 @@ impl RunArgs {
     pub(super) fn parse(args: Vec<String>) -> Result<Option<Self>, OptionError> {
         let mut options = Options::new(args);
         let mut choice = default_choice()?;
-        let (mut seeds, mut threads, mut json) = (None, None, false);
+        let (mut seeds, mut threads, mut stop, mut json) = (None, None, false, false);
         while let Some(name) = options.next_name() {
             match name.as_str() {
                 "--seeds" => seeds = Some(range(&options.text()?)?),
                 "--threads" => threads = Some(options.number(1, 1_024)?),
+                "--stop" => stop = options.flag()?,
                 "--json" => json = options.flag()?,
                 "--help" | "-h" => return options.flag().map(|_| None),
                 _ => read_choice(&mut choice, &name, &mut options)?,
             }
         }
         let seeds = seeds.ok_or(OptionError::Absent("--seeds A..B"))?;
-        Ok(Some(Self { choice, seeds, threads, json }))
+        Ok(Some(Self { choice, seeds, threads, stop, json }))
     }
 }
 
@@ -179,11 +182,11 @@ mod tests {
         let args = args.unwrap();
         assert_eq!((args.seeds, args.json), (3..u64::MAX, true));
         assert_eq!((args.choice.nodes, args.choice.named.name), (Some(7), "silent"));
-        let args = run("--seeds=0..1 --heights 9 --faults 0,2 --first 4 --threads 2");
+        let args = run("--seeds=0..1 --heights 9 --faults 0,2 --first 4 --threads 2 --stop");
         let args = args.unwrap().unwrap();
         let Choice { heights, faults, first, named, .. } = args.choice;
         assert_eq!((heights, faults, first), (Some(9), Some(vec![0, 2]), Some(4)));
-        assert_eq!((args.threads, named.name), (Some(2), "default"));
+        assert_eq!((args.threads, args.stop, named.name), (Some(2), true, "default"));
         let none = run("--seeds=0..1 --faults none").unwrap().unwrap();
         assert_eq!(none.choice.faults, Some(Vec::new()));
         assert_eq!(run("--help"), Ok(None));

@@ -35,6 +35,7 @@ pub(super) fn run(args: Vec<String>, out: &mut dyn Write) -> Result<bool, Comman
             failures.push(report);
         }
         progress.show(summary.seeds, summary.seeds - summary.pass);
+        summary.passed() || !args.stop
     })?;
     progress.end();
     if args.json {
@@ -53,8 +54,8 @@ pub(super) fn run(args: Vec<String>, out: &mut dyn Write) -> Result<bool, Comman
     Ok(summary.passed())
 }
 
-/// Runs every seed and hands the reports over in the order of the seeds.
-fn each(args: &RunArgs, mut take: impl FnMut(Report)) -> Result<(), CommandError> {
+/// Runs every seed and hands the reports over in the order of the seeds, as long as more are wanted.
+fn each(args: &RunArgs, mut take: impl FnMut(Report) -> bool) -> Result<(), CommandError> {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = args.threads.unwrap_or(processors);
     let next = AtomicU64::new(args.seeds.start);
@@ -78,7 +79,10 @@ fn each(args: &RunArgs, mut take: impl FnMut(Report)) -> Result<(), CommandError
                 }
             };
             while let Some(report) = waiting.remove(&wanted) {
-                take(report);
+                if !take(report) {
+                    next.store(args.seeds.end, Ordering::Relaxed);
+                    return Ok(());
+                }
                 wanted += 1;
             }
         }
