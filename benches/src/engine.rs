@@ -1,4 +1,5 @@
-//! The engine with peers that answer at once: what an answer costs, and how fast blocks are decided.
+//! The engine with peers that answer at once: what an answer costs, and how fast blocks are
+//! decided.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

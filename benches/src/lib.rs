@@ -6,8 +6,8 @@
 //! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`]: the workloads, shared by the Criterion
-//!   benches and by the `ratios` table.
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`]: the workloads, shared by the
+//!   Criterion benches and by the `ratios` table.
 //! - [`measure`]: turns, medians, CPU time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 

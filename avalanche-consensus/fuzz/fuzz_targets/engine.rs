@@ -1,5 +1,5 @@
-//! Any inputs to an engine keep its contract and its bounds, with a VM that answers at once and with
-//! one that answers in any order.
+//! Any inputs to an engine keep its contract and its bounds, with a VM that answers at once and
+//! with one that answers in any order.
 #![no_main]
 
 use avalanche_consensus::testing::{Coverage, ENGINE_SITUATIONS as SITUATIONS};

@@ -34,7 +34,8 @@ use crate::{Error, Timestamp};
 /// use avalanche_consensus::Timestamp;
 /// use avalanche_consensus::engine::{Engine, EngineConfig, Input, Recorder, Setup, replay};
 ///
-/// let mut recorder = Recorder::<()>::new(EngineConfig::default(), Setup::default(), Timestamp::ZERO)?;
+/// let (config, setup) = (EngineConfig::default(), Setup::default());
+/// let mut recorder = Recorder::<()>::new(config, setup, Timestamp::ZERO)?;
 /// while recorder.poll_output().is_some() {}
 /// recorder.handle(Timestamp::from_millis(5), Input::Tick)?;
 ///

@@ -107,8 +107,8 @@ impl Requests {
         })
     }
 
-    /// Registers a request to some peers, which are distinct and in order. The number can be that of
-    /// an open request for the same kind of answer, if none of the peers was asked. False, and
+    /// Registers a request to some peers, which are distinct and in order. The number can be that
+    /// of an open request for the same kind of answer, if none of the peers was asked. False, and
     /// nothing changes, if it is another's, if there is no room, or if there is no peer.
     pub(super) fn open(
         &mut self,
@@ -139,8 +139,8 @@ impl Requests {
         true
     }
 
-    /// Forgets a request that nobody waits for any more if its number is wanted for another question:
-    /// a late answer is not measured then.
+    /// Forgets a request that nobody waits for any more if its number is wanted for another
+    /// question: a late answer is not measured then.
     fn forget_given_up(&mut self, id: u32, answer: MessageKind) {
         let given_up = |open: &Open| {
             let mut peers = open.waves().flat_map(|wave| &wave.peers);

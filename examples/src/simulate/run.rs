@@ -54,7 +54,8 @@ pub(super) fn run(args: Vec<String>, out: &mut dyn Write) -> Result<bool, Comman
     Ok(summary.passed())
 }
 
-/// Runs every seed and hands the reports over in the order of the seeds, as long as more are wanted.
+/// Runs every seed and hands the reports over in the order of the seeds, as long as more are
+/// wanted.
 fn each(args: &RunArgs, mut take: impl FnMut(Report) -> bool) -> Result<(), CommandError> {
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = args.threads.unwrap_or(processors);

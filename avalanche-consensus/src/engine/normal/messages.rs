@@ -129,8 +129,8 @@ impl<H: Clone> Normal<H> {
         Ok(Flow::Done)
     }
 
-    /// Waits for those blocks of an answer that are on their way. Beyond the bound it does not wait:
-    /// a peer that feeds a chain block by block could hold back votes of thousands of polls.
+    /// Waits for those blocks of an answer that are on their way. Beyond the bound it does not
+    /// wait: a peer that feeds a chain block by block could hold back votes of thousands of polls.
     pub(super) fn await_vote(
         &mut self,
         cx: &Cx<H>,

@@ -122,8 +122,8 @@ impl<H> Pending<H> {
     }
 }
 
-/// Blocks that peers were asked for: at most one request a block. A request whose block came another
-/// way still counts against its peer until it ends.
+/// Blocks that peers were asked for: at most one request a block. A request whose block came
+/// another way still counts against its peer until it ends.
 #[derive(Debug)]
 pub(super) struct BlockRequests {
     /// The number of the request for a block.

@@ -72,8 +72,8 @@ fn chits_for_unknown_blocks() {
     harness.serves_the_honest();
 }
 
-/// A chain without an end is given block by block, each when it is asked for, while all votes of the
-/// liar wait for its tip. Others' votes are counted all the same, and the votes that wait are
+/// A chain without an end is given block by block, each when it is asked for, while all votes of
+/// the liar wait for its tip. Others' votes are counted all the same, and the votes that wait are
 /// bounded.
 #[test]
 fn a_chain_that_is_fed_slowly_holds_no_votes_back() {

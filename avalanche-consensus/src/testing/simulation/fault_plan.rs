@@ -1,4 +1,5 @@
-//! What goes wrong in a simulation, as data: so that a failing plan can be printed and made smaller.
+//! What goes wrong in a simulation, as data: so that a failing plan can be printed and made
+//! smaller.
 
 use std::fmt;
 use std::time::Duration;

@@ -143,8 +143,8 @@ pub(super) fn bounded(engine: &Engine<BlockRef>, limits: &Limits) -> Holds {
     demand(Invariant::Bounded, holds)
 }
 
-/// See [`Invariant::NoFalseAccusation`]. Answers can be late, and VMs can differ; but no honest node
-/// sends another block than the one that was asked for, or what cannot be parsed.
+/// See [`Invariant::NoFalseAccusation`]. Answers can be late, and VMs can differ; but no honest
+/// node sends another block than the one that was asked for, or what cannot be parsed.
 pub(super) fn no_false_accusation(fault: &Fault) -> Holds {
     let broken = matches!(
         fault,

@@ -18,10 +18,10 @@
 //! # Contract
 //!
 //! [`Verdict::Diverged`] names the first invariant that broke, be it a fork or anything else; they
-//! are [`Invariant`], asked after every event. [`Verdict::NoProgress`] is a run in which some honest
-//! node has not accepted every height some time after the last fault is over. Named scenarios stay
-//! within what consensus can bear, but for `stalled` and `weak`, which show that the verdicts can be
-//! bad.
+//! are [`Invariant`], asked after every event. [`Verdict::NoProgress`] is a run in which some
+//! honest node has not accepted every height some time after the last fault is over. Named
+//! scenarios stay within what consensus can bear, but for `stalled` and `weak`, which show that the
+//! verdicts can be bad.
 //!
 //! # Limits
 //!

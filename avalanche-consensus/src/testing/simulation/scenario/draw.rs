@@ -4,8 +4,8 @@
 //! sample, and chance tips networks that are split in two: rivals, oracles and partitions of any
 //! shape are fine, while a fifth of the weight that does not answer makes decisions slow. Where the
 //! total weight is about `k`, every poll asks everybody: one of five can be bad for ever, but a
-//! split of three to two would stay (`alpha` is 15 of 20, and nothing tips it), so nodes build one by
-//! one and only one of them is in trouble at a time.
+//! split of three to two would stay (`alpha` is 15 of 20, and nothing tips it), so nodes build one
+//! by one and only one of them is in trouble at a time.
 
 use std::time::Duration;
 

@@ -9,17 +9,18 @@ use super::Scenario;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// What an adversary of a sampled network has at most of the weight: one part in so many. It is what
-/// the real parameters let be benched.
+/// What an adversary of a sampled network has at most of the weight: one part in so many. It is
+/// what the real parameters let be benched.
 const ADVERSARY_SHARE: u64 = 12;
 
 /// What a node that crashes or whose VM lies has at most of the weight: one part in so many.
 ///
-/// A node that crashes forgets what it preferred. Were it a large part, then a block that one node has
-/// accepted, and the others were about to, could lose to a rival.
+/// A node that crashes forgets what it preferred. Were it a large part, then a block that one node
+/// has accepted, and the others were about to, could lose to a rival.
 const WEAK_SHARE: u64 = 6;
 
-/// One to four faults of any kind at any time, and one adversary in three runs of five or more nodes.
+/// One to four faults of any kind at any time, and one adversary in three runs of five or more
+/// nodes.
 pub(super) fn add_mixed(scenario: &mut Scenario, random: &mut Random) {
     let (nodes, building) = (scenario.nodes(), scenario.building());
     let weak = add_weak(scenario, random);
