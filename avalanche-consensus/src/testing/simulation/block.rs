@@ -6,7 +6,7 @@ use crate::snowman::Block;
 use crate::vocabulary::IdMap;
 use crate::{HashKey, Height, Id, Timestamp};
 
-/// A block by its number in the [`BlockStore`]: what nodes use as the handle of a block.
+/// A block by its number among all blocks of a run: what nodes use as the handle of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockRef(pub u32);
 
