@@ -51,7 +51,7 @@ fn a_run_can_stop_at_the_first_failure() {
 
 #[test]
 fn a_failing_schedule_becomes_smaller_and_still_fails() {
-    // The second fault has nothing to do with it.
+    // One of two nodes is as bad as two of five.
     let (passed, text) = run("shrink 1 --scenario stalled");
     assert_eq!(passed, Some(false));
     assert!(text.contains("1 of 2 faults, 2 of 5 nodes, 1 of 5 heights"), "{text}");

@@ -32,6 +32,7 @@ mod adversary;
 mod block;
 mod event_hash;
 mod fault_plan;
+mod injection;
 mod invariants;
 mod network;
 mod node;

@@ -130,6 +130,8 @@ pub(super) fn large(name: &'static str, seed: u64, nodes: u32, random: &mut Rand
     let mut scenario = base(name, seed, weights, parameters(SAMPLED[0]));
     scenario.latency = Latency::Regions { regions: 5, near: 5 * MS, far: 40 * MS };
     scenario.heights = 100;
+    // Blocks share polls, so many at a time cost little more than one.
+    scenario.slot = 100 * MS;
     scenario.events_max = u64::MAX;
     let building = scenario.building();
     for _ in 0..5 {
