@@ -37,8 +37,9 @@ wasm: ## Build the core for wasm32, prove that it imports nothing, compare its d
 fuzz-smoke: ## Each fuzz target for a fixed number of runs.
 	scripts/fuzz smoke
 
-mutants: ## Every seeded bug still fits the source; `make slow` runs them.
+mutants: ## Every seeded bug and planted fault still fits the source; `make slow` runs them.
 	scripts/mutate.py --check
+	scripts/planted.py --check
 
 fix: ## Format, and apply what clippy can repair. Writes to the tree.
 	cargo fmt --all
