@@ -1,3 +1,25 @@
-//! Durable storage for chains: the append-only block log that is the source of truth, key-value
-//! back-ends, authenticated state and the recovery rule. This crate is still empty: nothing of it
-//! is written yet, and it holds no placeholder code.
+//! Keep what a chain has promised: blocks, values and the state that they lead to.
+//!
+//! ```text
+//!   accepted block --> [BlockLog] one append, one sync          the source of truth
+//!                          |
+//!                          v  replayed after a crash
+//!                      [State] values and Merkle nodes by height   derived
+//!                          |
+//!                          v
+//!                      [KeyValue] memory, sled or redb
+//! ```
+//!
+//! Everything here is synchronous: a call returns when the disk has answered. Callers on an async
+//! runtime move calls to a thread that may block.
+
+mod batch;
+mod codec;
+mod disk;
+mod error;
+mod key_value;
+
+pub use batch::{Batch, Change};
+pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
+pub use error::Error;
+pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};

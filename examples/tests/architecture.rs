@@ -72,7 +72,13 @@ const TABLE: &[Row] = &[
         by_feature: &[],
         development: &[],
     },
-    Row { name: STORE, internal: &[CONSENSUS], always: &[], by_feature: &[], development: &[] },
+    Row {
+        name: STORE,
+        internal: &[CONSENSUS],
+        always: &["bincode", "blake3", "tracing"],
+        by_feature: &["redb", "sled"],
+        development: &["proptest"],
+    },
     Row { name: NET, internal: &[CONSENSUS], always: &[], by_feature: &[], development: &[] },
     Row { name: VM, internal: &[CONSENSUS, STORE], always: &[], by_feature: &[], development: &[] },
     Row {
