@@ -3,7 +3,7 @@
 
   scripts/mutate.py --check           every bug of scripts/mutations.toml still fits the source
   scripts/mutate.py [NAME...]         run all, or the named ones
-  scripts/mutate.py --write           run all and write docs/mutation.md
+  scripts/mutate.py --write [NAME...] the same, and write docs/mutation.md; lines of others stay
 
 A bug is an exact replacement of source text. Text that is not there exactly once is an error, so that
 the list cannot rot. Bugs are planted in a copy of the tree below the target directory. Suites run in
@@ -166,9 +166,21 @@ def kill(copy, bug):
                 shutil.copy2(ROOT / tests / noted.name, noted)
 
 
-def write_table(results):
-    """The table of the documentation."""
-    killed = [suite for _, suite, _ in results]
+def table_lines():
+    """The lines of the documentation by the name of their bug."""
+    path = ROOT / "docs" / "mutation.md"
+    rows = (re.match(r"\| ([^|]+) \| `", line) for line in path.read_text().splitlines())
+    return {row[1]: row.string for row in rows if row}
+
+
+def write_table(bugs, results):
+    """The table of the documentation: all bugs of the list that ever ran, with their last results."""
+    kept = table_lines()
+    for bug, suite, failed in results:
+        test = f"`{failed}`" if suite else "none"
+        kept[bug["name"]] = f"| {bug['name']} | `{bug['file']}` | {suite or '**survived**'} | {test} |"
+    rows = [kept[bug["name"]] for bug in bugs if bug["name"] in kept]
+    killed = [row.split("|")[3].strip() for row in rows]
     counts = ", ".join(f"{suite} {killed.count(suite)}" for suite in SUITES)
     lines = [
         "# Seeded bugs",
@@ -178,14 +190,12 @@ def write_table(results):
         "tests, the model tests of `avalanche-consensus/tests`, the recorded traces that are checked in.",
         "`endless` and `aborted` are runs that hung or died. Replacements are in `scripts/mutations.toml`.",
         "",
-        f"{len(results)} bugs: {counts}, survivors {killed.count(None)}.",
+        f"{len(rows)} bugs: {counts}, survivors {killed.count('**survived**')}.",
         "",
         "| Bug | File | Suite | Test |",
         "|---|---|---|---|",
     ]
-    for bug, suite, failed in results:
-        test = f"`{failed}`" if suite else "none"
-        lines.append(f"| {bug['name']} | `{bug['file']}` | {suite or '**survived**'} | {test} |")
+    lines += rows
     (ROOT / "docs" / "mutation.md").write_text("\n".join(lines) + "\n")
 
 
@@ -195,15 +205,16 @@ def main():
     parser.add_argument("--write", action="store_true", help="write docs/mutation.md")
     parser.add_argument("names", nargs="*", metavar="NAME", help="part of the names of bugs to run")
     arguments = parser.parse_args()
-    bugs = load()
-    check(bugs)
+    listed = load()
+    check(listed)
     if arguments.check:
-        print(f"==> mutate: {len(bugs)} seeded bugs fit the source")
+        print(f"==> mutate: {len(listed)} seeded bugs fit the source")
         return 0
+    bugs = listed
     if arguments.names:
         bugs = [bug for bug in bugs if any(part in bug["name"] for part in arguments.names)]
-    if not bugs or (arguments.names and arguments.write):
-        raise Wrong("no bug of that name, or --write together with names")
+    if not bugs:
+        raise Wrong("no bug of that name")
 
     copy = copy_tree()
     for suite in SUITES:
@@ -222,7 +233,7 @@ def main():
         spent = time.monotonic() - started
         print(f"[{number}/{len(bugs)}] {bug['name']}: {verdict}, {spent:.0f} s", flush=True)
     if arguments.write:
-        write_table(results)
+        write_table(listed, results)
     survivors = [bug["name"] for bug, suite, _ in results if suite is None]
     print(f"==> mutate: {len(results)} bugs, {len(survivors)} survivors")
     return 1 if survivors else 0

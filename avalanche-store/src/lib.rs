@@ -18,6 +18,7 @@ mod codec;
 mod disk;
 mod error;
 mod key_value;
+pub mod recovery;
 
 pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
