@@ -28,7 +28,7 @@ fn say(line: &str) {
 
 /// Says that a test did not run, and why.
 fn skip(test: &str, reason: &str) {
-    say(&format!("SKIPPED-HERE {test}: {reason}"));
+    say(&format!("SKIPPED {test}: {reason}"));
 }
 
 /// The writer's side of this program: does nothing unless a test started it for that.
