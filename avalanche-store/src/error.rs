@@ -66,6 +66,53 @@ pub enum Error {
         /// The greatest length.
         max: usize,
     },
+
+    // Key-value back-ends and views.
+    /// The folder holds files of another program, or of another back-end. Choose another folder,
+    /// or the back-end that wrote this one; nothing was changed.
+    Foreign {
+        /// A file that tells so.
+        path: PathBuf,
+        /// The back-end that was asked for.
+        wanted: &'static str,
+    },
+    /// A layer that has children, or was accepted, is no longer written. Write to a child.
+    Sealed {
+        /// The height of the layer.
+        height: u64,
+    },
+    /// The layer's view is gone: a sibling of it or of a layer below it was accepted, or a later
+    /// layer on top of it. Build anew on the last accepted one.
+    Superseded {
+        /// The height of the layer.
+        height: u64,
+    },
+    /// The layer below has not been accepted yet. Accept from the lowest height upwards.
+    ParentProcessing {
+        /// The height of the layer.
+        height: u64,
+    },
+    /// Nothing was committed at this height yet.
+    HeightUnknown {
+        /// The height asked for.
+        height: u64,
+        /// The last height committed, if there is one.
+        last: Option<u64>,
+    },
+    /// A height is committed once, in ascending order. Roll back first to replace it.
+    HeightTaken {
+        /// The height asked for.
+        height: u64,
+        /// The last height committed.
+        last: u64,
+    },
+    /// What was there at this height has been pruned. Ask at `first` or above.
+    Pruned {
+        /// The height asked for.
+        height: u64,
+        /// The lowest height that can be read.
+        first: u64,
+    },
 }
 
 impl Error {
@@ -114,6 +161,42 @@ impl fmt::Display for Error {
                 f,
                 "value of {bytes} bytes exceeds the store's {max}: split it, or keep it in the log"
             ),
+            Self::Foreign { path, wanted } => write!(
+                f,
+                "{} was not written by the {wanted} back-end of this crate: choose another \
+                 folder, or the back-end that wrote it",
+                path.display()
+            ),
+            Self::Sealed { height } => write!(
+                f,
+                "the layer at height {height} is no longer written: it has children or was \
+                 accepted; write to a child of it"
+            ),
+            Self::Superseded { height } => write!(
+                f,
+                "the layer at height {height} cannot be read any more: another one was accepted; \
+                 build anew on the last accepted"
+            ),
+            Self::ParentProcessing { height } => write!(
+                f,
+                "the layer at height {height} cannot be accepted before the one below it: \
+                 accept in ascending order"
+            ),
+            Self::HeightUnknown { height, last: Some(last) } => write!(
+                f,
+                "height {height} is not committed yet, the last one is {last}: ask at or below it"
+            ),
+            Self::HeightUnknown { height, last: None } => {
+                write!(f, "height {height} is not committed yet, and no other: commit one first")
+            }
+            Self::HeightTaken { height, last } => write!(
+                f,
+                "height {height} cannot be committed after {last}: commit above it, or roll back \
+                 first"
+            ),
+            Self::Pruned { height, first } => {
+                write!(f, "height {height} has been pruned: ask at {first} or above")
+            }
         }
     }
 }

@@ -70,6 +70,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limits of every back-end here, so that each can take another's place: keys up to 1,024
+    /// bytes, values up to 16,384. Beyond them sled writes parts of its tree to files that it
+    /// never syncs.
+    pub const COMMON: Self = Self { key_bytes_max: 1024, value_bytes_max: 16 * 1024 };
+
     /// Refuses a batch with a key or a value that is too long.
     ///
     /// # Errors
@@ -112,6 +117,12 @@ impl KeyRange {
     #[must_use]
     pub const fn all() -> Self {
         Self { start: Bound::Unbounded, end: Bound::Unbounded }
+    }
+
+    /// No key.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { start: Bound::Included(Vec::new()), end: Bound::Excluded(Vec::new()) }
     }
 
     /// Keys from `start` up to, and without, `end`.
@@ -163,7 +174,7 @@ impl KeyRange {
 }
 
 /// The least key above every key that begins with `prefix`; `None` if there is none.
-fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut end = prefix.get(..=last)?.to_vec();
     *end.last_mut()? += 1;

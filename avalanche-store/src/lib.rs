@@ -13,14 +13,26 @@
 //! Everything here is synchronous: a call returns when the disk has answered. Callers on an async
 //! runtime move calls to a thread that may block.
 
+mod backends;
 mod batch;
 mod codec;
 mod disk;
 mod error;
 mod key_value;
 pub mod recovery;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod views;
 
+pub use backends::MemoryStore;
+#[cfg(any(feature = "sled", feature = "redb"))]
+pub use backends::Usage;
+#[cfg(feature = "redb")]
+pub use backends::{RedbConfig, RedbStore};
+#[cfg(feature = "sled")]
+pub use backends::{SledConfig, SledStore};
 pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
 pub use error::Error;
 pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
+pub use views::Prefixed;

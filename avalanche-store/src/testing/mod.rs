@@ -1,0 +1,3 @@
+//! What dependants test with.
+
+pub mod suite;
