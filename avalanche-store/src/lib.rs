@@ -18,8 +18,15 @@ mod codec;
 mod disk;
 mod error;
 mod key_value;
+mod log;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
 pub use error::Error;
 pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
+pub use log::{
+    Block, BlockLog, Blocks, CutTail, ImportReport, LogConfig, LogDamage, LogReader, OpenReport,
+    PruneBelow, Retention, StreamFault, VerifyReport,
+};
