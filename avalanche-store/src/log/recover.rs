@@ -38,6 +38,7 @@ pub(super) fn recover<D: Disk>(shared: &Shared<D>) -> Result<Recovered<D::File>,
         report.damage = Some(damage);
         return Ok(Recovered { view: survey.view, writer: None, report });
     }
+    remove_leftovers(shared, &names, &survey.view)?;
     for (sealed, index) in &survey.rebuilt {
         tracing::warn!(segment = sealed.first, "index of a segment built again");
         report.indexes_rebuilt += 1;
@@ -54,13 +55,14 @@ pub(super) fn recover<D: Disk>(shared: &Shared<D>) -> Result<Recovered<D::File>,
     });
     if let Some(cut) = &report.cut {
         shared.disk.remove(&cut.path).map_err(Error::io("remove", &cut.path))?;
+        // Its name says that all before it was durable: gone before anything is written there.
+        shared.disk.sync_dir(&shared.dir).map_err(Error::io("sync the folder", &shared.dir))?;
     }
     let mut view = survey.view;
     let writer = match survey.last {
         Some((len, scan)) => repair(shared, &mut view, len, &scan, &mut report)?,
         None => None,
     };
-    remove_leftovers(shared, &names, &view)?;
     // The last segment may have been made by a process that ended before it synced the folder.
     shared.disk.sync_dir(&shared.dir).map_err(Error::io("sync the folder", &shared.dir))?;
     if let Some(cut) = &report.cut {
@@ -76,8 +78,8 @@ pub(super) fn list<D: Disk>(shared: &Shared<D>) -> Result<Vec<String>, Error> {
     shared.disk.list(&shared.dir).map_err(Error::io("list", &shared.dir))
 }
 
-/// What was found, or what is wrong with it.
-type OrDamage<T> = Result<T, LogDamage>;
+/// A segment and the length of its file, or what is wrong with it.
+type Found<F> = Result<(Segment<F>, u64), LogDamage>;
 
 /// A walk over the segments that changes nothing.
 struct Survey<'a, D: Disk> {
@@ -202,7 +204,7 @@ impl<'a, D: Disk> Survey<'a, D> {
         }
     }
 
-    fn open(&self, first: u64, mode: OpenMode) -> Result<OrDamage<(Segment<D::File>, u64)>, Error> {
+    fn open(&self, first: u64, mode: OpenMode) -> Result<Found<D::File>, Error> {
         let path = self.shared.segment_path(first);
         let what = match Segment::open(&self.shared.disk, &path, first, mode)? {
             Opened::Segment { segment, len } => return Ok(Ok((segment, len))),
