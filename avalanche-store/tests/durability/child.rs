@@ -84,7 +84,8 @@ pub struct Start {
 impl Start {
     /// Starts a writer on a store in a folder.
     pub fn writer(&self, store: &str, folder: &Path) -> Writer {
-        let program = self.program.clone().unwrap_or_else(|| env::current_exe().expect("this program"));
+        let program =
+            self.program.clone().unwrap_or_else(|| env::current_exe().expect("this program"));
         let program = program.to_string_lossy().into_owned();
         let mut words = self.under.clone();
         words.push(program);
@@ -205,7 +206,10 @@ pub fn check(store: &str, folder: &Path, from: u64, durable: u64) -> u64 {
     let last = target.last().expect("a counter");
     assert!(last >= durable, "{store}: {durable} was acknowledged, and {last} is the last");
     for number in from.max(1)..=last {
-        assert!(target.holds(number).expect("readable"), "{store}: batch {number} of {last} is not whole");
+        assert!(
+            target.holds(number).expect("readable"),
+            "{store}: batch {number} of {last} is not whole"
+        );
     }
     assert!(!target.holds(last + 1).expect("readable"), "{store}: rows after the last batch");
     last

@@ -37,7 +37,8 @@ impl Image {
     pub fn new(test: &str, mebibytes: u64) -> Result<Self, String> {
         let folder = Folder::new(test);
         std::fs::create_dir(folder.0.join("mounted")).map_err(|error| error.to_string())?;
-        let file = std::fs::File::create(folder.0.join("image")).map_err(|error| error.to_string())?;
+        let file =
+            std::fs::File::create(folder.0.join("image")).map_err(|error| error.to_string())?;
         file.set_len(mebibytes << 20).map_err(|error| error.to_string())?;
         let mut image = Self { folder, mounted: false };
         run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image.file()))?;

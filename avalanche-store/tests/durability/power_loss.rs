@@ -17,7 +17,11 @@ fn lose(store: &str, run: u32, careless: bool) -> Result<(u64, Result<u64, Strin
         .map_err(|error| error.to_string())?;
     let mut writer = Start { careless, ..Start::default() }.writer(store, &folder);
     assert!(writer.wait_for(2), "{store}: {:?}", writer.error);
-    assert!(writer.wait_while(Duration::from_millis(u64::from(run) * 97 % 700)), "{:?}", writer.error);
+    assert!(
+        writer.wait_while(Duration::from_millis(u64::from(run) * 97 % 700)),
+        "{:?}",
+        writer.error
+    );
     image.lose_power()?;
     let writer = writer.kill();
     image.unmount()?;
@@ -64,13 +68,13 @@ fn power_loss_takes_what_was_acknowledged_too_early() {
     if !is_root() {
         return skip(NAME, "mounting a file system needs root");
     }
-    if let Err(missing) = Image::new("power-probe-control", 16).and_then(|image| image.lose_power()) {
+    if let Err(missing) = Image::new("power-probe-control", 16).and_then(|image| image.lose_power())
+    {
         return skip(NAME, &missing);
     }
     for store in ["log", "redb"] {
-        let caught = (100..103).filter(|run| {
-            lose(store, *run, true).expect("a file system").1.is_err()
-        });
+        let caught =
+            (100..103).filter(|run| lose(store, *run, true).expect("a file system").1.is_err());
         assert!(caught.count() > 0, "{store}: nothing was lost without a sync");
     }
 }

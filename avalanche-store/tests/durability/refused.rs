@@ -10,7 +10,11 @@ use crate::{skip, targets};
 /// Opens a store that must be refused. What its user reads.
 fn refusal(store: &str, folder: &std::path::Path) -> String {
     let refused = targets::open(store, folder).expect_err("must be refused").to_string();
-    assert!(refused.contains(&*folder.to_string_lossy()), "{store}: {refused} does not name {}", folder.display());
+    assert!(
+        refused.contains(&*folder.to_string_lossy()),
+        "{store}: {refused} does not name {}",
+        folder.display()
+    );
     refused
 }
 

@@ -20,7 +20,8 @@ fn inject(store: &str, folder: &Folder, fault: &str) -> Option<String> {
         String::from("-e"),
         format!("inject={fault}"),
     ]);
-    let writer = Start { under: under.collect(), ..Start::default() }.writer(store, &folder.0).end();
+    let writer =
+        Start { under: under.collect(), ..Start::default() }.writer(store, &folder.0).end();
     assert!(
         writer.poisoned || writer.durable == 0,
         "{store}: went on after {fault}: {:?}",
@@ -33,7 +34,10 @@ fn inject(store: &str, folder: &Folder, fault: &str) -> Option<String> {
 #[test]
 fn a_failed_sync_ends_the_store_and_loses_nothing() {
     if !strace() {
-        return skip("a_failed_sync_ends_the_store_and_loses_nothing", "strace is missing or may not trace");
+        return skip(
+            "a_failed_sync_ends_the_store_and_loses_nothing",
+            "strace is missing or may not trace",
+        );
     }
     for store in targets::ALL {
         let folder = Folder::new(&format!("sync-{store}"));
@@ -41,7 +45,8 @@ fn a_failed_sync_ends_the_store_and_loses_nothing() {
         for nth in [1, 2, 3, 4, 5, 7, 11, 20] {
             let fault = format!("fsync,fdatasync,sync_file_range:error=EIO:when={nth}");
             let error = inject(store, &folder, &fault);
-            let error = error.unwrap_or_else(|| panic!("{store}: sync {nth} failed, and nobody noticed"));
+            let error =
+                error.unwrap_or_else(|| panic!("{store}: sync {nth} failed, and nobody noticed"));
             let names = error.contains(&*folder.0.to_string_lossy());
             assert!(names, "{store}: {error} does not name the folder");
             after_batches += u32::from(nth > 5);
@@ -63,7 +68,8 @@ fn a_full_disk_at_the_nth_write_ends_the_store_and_loses_nothing() {
         let folder = Folder::new(&format!("full-{store}"));
         for nth in [1, 2, 3, 5, 8, 13] {
             let error = inject(store, &folder, &format!("pwrite64:error=ENOSPC:when={nth}+"));
-            let error = error.unwrap_or_else(|| panic!("{store}: write {nth} failed, and nobody noticed"));
+            let error =
+                error.unwrap_or_else(|| panic!("{store}: write {nth} failed, and nobody noticed"));
             assert!(error.contains(&*folder.0.to_string_lossy()), "{store}: {error}");
             assert!(error.contains("space"), "{store}: {error}");
         }
