@@ -2,7 +2,8 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
-use std::{fmt, io};
+use std::time::Duration;
+use std::{fmt, io, thread};
 
 /// A file system, as far as the block log and checkpoints need one.
 ///
@@ -78,6 +79,11 @@ pub enum OpenMode {
     CreateNew,
 }
 
+/// How often, and how long in between, to try again when a lock is held. A process that this one is
+/// about to start holds a copy of every lock until it runs; half a second is enough for that.
+const LOCK_TRIES: u32 = 50;
+const LOCK_WAIT: Duration = Duration::from_millis(10);
+
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsDisk;
@@ -143,11 +149,15 @@ impl Disk for OsDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<OsLock>> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(OsLock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        for tries in 0..=LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(OsLock { _file: file })),
+                Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => thread::sleep(LOCK_WAIT),
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
+        Ok(None)
     }
 }
 

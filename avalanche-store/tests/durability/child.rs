@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs, mem, thread};
 
 use crate::targets;
@@ -12,7 +12,7 @@ const STORE: &str = "DURABILITY_STORE";
 const FOLDER: &str = "DURABILITY_FOLDER";
 const CARELESS: &str = "DURABILITY_CARELESS";
 
-/// What a writer prints before the number of a durable batch.
+/// What a writer prints before the number of a durable batch, and the time when that was known.
 const DURABLE: &str = "durable ";
 /// What a writer prints before the error that ended it.
 const FAILED: &str = "failed ";
@@ -20,7 +20,7 @@ const FAILED: &str = "failed ";
 const POISONED: &str = "poisoned";
 
 /// What the writer does: opens the store, and writes until something fails or somebody ends it.
-pub fn main() {
+pub(crate) fn main() {
     let Ok(store) = env::var(STORE) else { return };
     let folder = PathBuf::from(env::var(FOLDER).expect("a folder"));
     let careless = env::var(CARELESS).is_ok();
@@ -36,13 +36,13 @@ pub fn main() {
         Err(error) => return tell(format!("\n{FAILED}{error}\n")),
     };
     let mut number = target.last().expect("a counter");
-    tell(format!("\n{DURABLE}{number}\n"));
+    tell(format!("\n{DURABLE}{number} {}\n", now()));
     loop {
         number += 1;
         let written =
             if careless { target.write_without_sync(number) } else { target.write(number) };
         match written {
-            Ok(()) => tell(format!("{DURABLE}{number}\n")),
+            Ok(()) => tell(format!("{DURABLE}{number} {}\n", now())),
             Err(error) => {
                 tell(format!("{FAILED}{error}\n"));
                 // A store must not take anything after a failed write or sync.
@@ -55,35 +55,42 @@ pub fn main() {
     }
 }
 
+/// Nanoseconds since 1970, as every process of this machine sees them.
+fn now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos())
+}
+
 /// A writer that is running.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     process: Child,
     out: BufReader<ChildStdout>,
     /// The last batch that it called durable.
-    pub durable: u64,
+    pub(crate) durable: u64,
+    /// When it did, for each batch.
+    known: Vec<(u64, u128)>,
     /// The error that ended it, as its users read it.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// Whether it refused to go on after the error.
-    pub poisoned: bool,
+    pub(crate) poisoned: bool,
 }
 
 /// How a writer is started.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub(crate) struct Start {
     /// A program and its arguments that the writer runs under.
-    pub under: Vec<String>,
+    pub(crate) under: Vec<String>,
     /// Acknowledge without a sync: what must be caught.
-    pub careless: bool,
+    pub(crate) careless: bool,
     /// As another user.
-    pub user: Option<u32>,
+    pub(crate) user: Option<u32>,
     /// Another copy of this program.
-    pub program: Option<PathBuf>,
+    pub(crate) program: Option<PathBuf>,
 }
 
 impl Start {
     /// Starts a writer on a store in a folder.
-    pub fn writer(&self, store: &str, folder: &Path) -> Writer {
+    pub(crate) fn writer(&self, store: &str, folder: &Path) -> Writer {
         let program =
             self.program.clone().unwrap_or_else(|| env::current_exe().expect("this program"));
         let program = program.to_string_lossy().into_owned();
@@ -106,13 +113,13 @@ impl Start {
             .spawn()
             .expect("a writer starts");
         let out = BufReader::new(process.stdout.take().expect("its output"));
-        Writer { process, out, durable: 0, error: None, poisoned: false }
+        Writer { process, out, durable: 0, known: Vec::new(), error: None, poisoned: false }
     }
 }
 
 impl Writer {
     /// Reads what it says up to a durable batch; false if it ended before.
-    pub fn wait_for(&mut self, batch: u64) -> bool {
+    pub(crate) fn wait_for(&mut self, batch: u64) -> bool {
         let mut line = String::new();
         while self.durable < batch {
             line.clear();
@@ -125,7 +132,7 @@ impl Writer {
     }
 
     /// Reads what it says for a time; false if it ended before.
-    pub fn wait_while(&mut self, time: Duration) -> bool {
+    pub(crate) fn wait_while(&mut self, time: Duration) -> bool {
         let end = Instant::now() + time;
         while Instant::now() < end {
             if !self.wait_for(self.durable + 1) {
@@ -135,14 +142,19 @@ impl Writer {
         true
     }
 
+    /// The last batch that it called durable before a time.
+    pub(crate) fn durable_at(&self, time: u128) -> u64 {
+        self.known.iter().filter(|(_, at)| *at < time).map(|(number, _)| *number).max().unwrap_or(0)
+    }
+
     /// Ends it with SIGKILL, and reads what it had said.
-    pub fn kill(mut self) -> Self {
+    pub(crate) fn kill(mut self) -> Self {
         let _ = self.process.kill();
         self.end()
     }
 
     /// Reads until it ends by itself.
-    pub fn end(mut self) -> Self {
+    pub(crate) fn end(mut self) -> Self {
         let mut line = String::new();
         while self.out.read_line(&mut line).expect("text") > 0 {
             self.take(&mem::take(&mut line));
@@ -153,10 +165,14 @@ impl Writer {
 
     fn take(&mut self, line: &str) {
         let line = line.trim_end();
-        if let Some(number) = line.strip_prefix(DURABLE) {
+        if let Some(said) = line.strip_prefix(DURABLE) {
             // The last line of a killed writer may be cut.
-            if let Ok(number) = number.parse::<u64>() {
+            let words = said.split_once(' ');
+            let parsed =
+                words.and_then(|(number, at)| Some((number.parse().ok()?, at.parse().ok()?)));
+            if let Some((number, at)) = parsed {
                 self.durable = self.durable.max(number);
+                self.known.push((number, at));
             }
         } else if let Some(error) = line.strip_prefix(FAILED) {
             self.error = Some(error.to_owned());
@@ -175,11 +191,11 @@ impl Drop for Writer {
 
 /// A folder that is removed at the end.
 #[derive(Debug)]
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     /// A new folder, named after the test.
-    pub fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let path = env::temp_dir().join(format!("avalanche-store-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a temporary folder");
@@ -201,7 +217,7 @@ impl Drop for Folder {
 
 /// Opens a store again and checks the batches from `from` to the last durable one, and that whatever is
 /// beyond is whole. The last batch that is there.
-pub fn check(store: &str, folder: &Path, from: u64, durable: u64) -> u64 {
+pub(crate) fn check(store: &str, folder: &Path, from: u64, durable: u64) -> u64 {
     let target = targets::open(store, folder).unwrap_or_else(|error| panic!("{store}: {error}"));
     let last = target.last().expect("a counter");
     assert!(last >= durable, "{store}: {durable} was acknowledged, and {last} is the last");

@@ -4,6 +4,7 @@
 //! The writer is this test program once more (see `writer`). Power loss, full and read-only disks need
 //! root and loop devices, errors of system calls need strace; where they are missing a line says so.
 //! `DURABILITY=slow` runs the long form.
+#![cfg(test)]
 #![cfg(target_os = "linux")]
 
 mod child;

@@ -28,7 +28,7 @@ fn inject(store: &str, folder: &Folder, fault: &str) -> Option<String> {
         writer.error
     );
     check(store, &folder.0, 1, writer.durable);
-    writer.error
+    writer.error.clone()
 }
 
 #[test]
