@@ -34,4 +34,4 @@ pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
 pub use error::Error;
 pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
-pub use views::Prefixed;
+pub use views::{Overlay, Prefixed, Pruning, Versioned};
