@@ -114,3 +114,30 @@ pub(crate) fn compare(store: &impl KeyValue, range: &KeyRange, model: &Model) ->
     }
     wanted.len()
 }
+
+/// Copies a folder, one level of sub-folders included.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), target).unwrap();
+        } else if entry.path() != to {
+            fs::create_dir_all(target).unwrap();
+        }
+    }
+}
+
+/// Names and contents of the files in a folder.
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            let name = entry.file_name().into_string().unwrap();
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
+    files
+}
