@@ -19,7 +19,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Holds a folder for this process until it is dropped.
     type Lock: Send + Sync + fmt::Debug;
 
-    /// Makes a folder and those above it; one that is there is no error.
+    /// Makes a folder and those above it, and their names durable; one that is there is no error.
     ///
     /// # Errors
     ///
@@ -97,7 +97,15 @@ impl Disk for OsDisk {
     type Lock = OsLock;
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        let missing: Vec<_> = dir.ancestors().take_while(|above| is_missing(above)).collect();
+        for dir in missing.iter().rev() {
+            match fs::create_dir(dir) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => self.sync_dir(parent(dir))?,
+            }
+        }
+        // A file in its place is an error, with the answer of the operating system.
+        fs::read_dir(dir).map(drop)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -128,8 +136,8 @@ impl Disk for OsDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        // Windows has no handle to sync for a folder, and journals names itself.
-        if cfg!(windows) { Ok(()) } else { File::open(dir)?.sync_all() }
+        // Elsewhere a folder cannot be opened to be synced; NTFS journals names itself.
+        if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<OsLock>> {
@@ -153,9 +161,51 @@ impl DiskFile for OsFile {
         std::os::unix::fs::FileExt::read_exact_at(&self.0, buffer, offset)
     }
 
+    #[cfg(windows)]
+    fn read_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(&self.0, buffer, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    buffer = buffer.get_mut(read..).unwrap_or_default();
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn read_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     #[cfg(unix)]
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match std::os::windows::fs::FileExt::seek_write(&self.0, bytes, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    bytes = bytes.get(written..).unwrap_or_default();
+                    offset += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn write_at(&self, _bytes: &[u8], _offset: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
@@ -164,5 +214,19 @@ impl DiskFile for OsFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+/// Whether a folder has to be made. The empty path is the current folder.
+fn is_missing(dir: &Path) -> bool {
+    !dir.as_os_str().is_empty()
+        && fs::metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// The folder that a path's name stands in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
+use avalanche_consensus::{Height, Id};
+
 /// A call that failed. Each variant says what was wrong, where, and what to do.
 ///
 /// What a peer sent wrong, such as a proof that proves nothing, is not here: see
@@ -65,6 +67,64 @@ pub enum Error {
         bytes: usize,
         /// The greatest length.
         max: usize,
+    },
+
+    // The block log.
+    /// A block does not follow on the last one of the log. Append the expected height; nothing was
+    /// changed.
+    WrongHeight {
+        /// The height that was given.
+        given: Height,
+        /// The only height that can be appended.
+        expected: Height,
+    },
+    /// A block's id is in the log already, at another height. Nothing was changed.
+    DuplicateBlock {
+        /// The id.
+        id: Id,
+        /// Where it is.
+        height: Height,
+    },
+    /// A block is longer than `LogConfig::block_bytes_max`. Raise that, or refuse such blocks
+    /// earlier; nothing was changed.
+    BlockTooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The greatest length.
+        max: usize,
+    },
+    /// The log was opened with durable blocks damaged: it can be read up to there, and takes no
+    /// block. Restore the file from a copy, or give up the rest with `BlockLog::truncate_after`.
+    LogDamaged {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where the damage begins, in bytes.
+        offset: u64,
+        /// The first height that cannot be read.
+        first_lost: Height,
+        /// The last height that was there, as far as what is left shows.
+        last_lost: Height,
+    },
+    /// The log does not hold this height.
+    NotInLog {
+        /// The folder.
+        path: PathBuf,
+        /// The height that was asked for.
+        height: Height,
+    },
+    /// The log keeps every block (`Retention::Archive`). Open it with `Retention::Prune` to remove
+    /// blocks; nothing was changed.
+    ArchiveKeepsAll {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Blocks above the checkpoint are all that the state can be rebuilt from. Take a later
+    /// checkpoint first; nothing was changed.
+    PruneAboveCheckpoint {
+        /// Blocks below this were to go.
+        below: Height,
+        /// The height of the checkpoint.
+        checkpoint: Height,
     },
 
     // Key-value back-ends and views.
@@ -160,6 +220,37 @@ impl fmt::Display for Error {
             Self::ValueTooLarge { bytes, max } => write!(
                 f,
                 "value of {bytes} bytes exceeds the store's {max}: split it, or keep it in the log"
+            ),
+            Self::WrongHeight { given, expected } => write!(
+                f,
+                "block at height {given} does not follow in the log: append height {expected}"
+            ),
+            Self::DuplicateBlock { id, height } => {
+                write!(f, "block {id} is in the log already, at height {height}")
+            }
+            Self::BlockTooLarge { bytes, max } => write!(
+                f,
+                "block of {bytes} bytes exceeds the log's {max}: raise block_bytes_max, or refuse \
+                 it earlier"
+            ),
+            Self::LogDamaged { path, offset, first_lost, last_lost } => write!(
+                f,
+                "{} is damaged at byte {offset}, and durable blocks {first_lost} to {last_lost} \
+                 with it: restore it from a copy, or give them up with truncate_after",
+                path.display()
+            ),
+            Self::NotInLog { path, height } => {
+                write!(f, "the log in {} does not hold height {height}", path.display())
+            }
+            Self::ArchiveKeepsAll { path } => write!(
+                f,
+                "the log in {} is an archive and keeps every block: open it with Retention::Prune",
+                path.display()
+            ),
+            Self::PruneAboveCheckpoint { below, checkpoint } => write!(
+                f,
+                "blocks below {below} are needed above the checkpoint at height {checkpoint}: \
+                 prune at most up to it, or take a later one first"
             ),
             Self::Foreign { path, wanted } => write!(
                 f,

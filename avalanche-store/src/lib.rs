@@ -19,6 +19,7 @@ mod codec;
 mod disk;
 mod error;
 mod key_value;
+mod log;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod views;
@@ -34,4 +35,8 @@ pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
 pub use error::Error;
 pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
+pub use log::{
+    Block, BlockLog, Blocks, CutTail, ImportReport, LogConfig, LogDamage, LogReader, OpenReport,
+    PruneBelow, Retention, StreamFault, VerifyReport,
+};
 pub use views::{Overlay, Prefixed, Pruning, Versioned};
