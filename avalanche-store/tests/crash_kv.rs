@@ -115,7 +115,7 @@ fn config(dice: &mut Dice) -> RedbConfig {
 
 #[test]
 fn redb_keeps_what_was_flushed_through_power_loss_at_every_step() {
-    const SCRIPTS: u64 = 60;
+    const SCRIPTS: u64 = 120;
     let (mut crashes, mut twice, mut unflushed, mut lost) = (0_u32, 0_u32, 0_usize, 0_usize);
     let mut died_in: BTreeMap<Operation, u32> = BTreeMap::new();
     for seed in 0..SCRIPTS {

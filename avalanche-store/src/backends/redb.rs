@@ -357,7 +357,7 @@ fn told(error: redb::Error, path: &Path) -> Error {
         redb::Error::UpgradeRequired(found) => {
             return Error::Version { path, found: found.into(), supported: FORMAT.version };
         }
-        redb::Error::Corrupted(_) => "a checksum of redb's does not match",
+        redb::Error::Corrupted(_) => "redb finds it corrupted",
         redb::Error::TableDoesNotExist(_) => "its table is missing",
         _ => "redb found what it did not write",
     };
