@@ -1,4 +1,5 @@
 //! Every back-end keeps the contract of `KeyValue`.
+#![cfg(test)]
 
 mod support;
 
@@ -85,7 +86,7 @@ fn equal_a_map<K: KeyValue>(open: impl Fn() -> K, reopens: bool, steps: &[Step],
             4 => open_store.flush().unwrap(),
             5 if reopens => {
                 open_store.flush().unwrap();
-                store = None;
+                drop(store.take());
                 store = Some(open());
                 add(&counts.reopened, 1);
             }

@@ -1,4 +1,5 @@
 //! Power is lost at every step: what was flushed is there, and the rest in order, whole or not.
+#![cfg(test)]
 
 mod support;
 

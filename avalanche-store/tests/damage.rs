@@ -1,4 +1,5 @@
 //! Folders that cannot be opened, and files that the disk changed.
+#![cfg(test)]
 
 mod support;
 

@@ -6,6 +6,7 @@
 //! ```sh
 //! WRITE_GOLDEN=1 cargo test -p avalanche-store --all-features --test golden_kv
 //! ```
+#![cfg(test)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Views keep the contract of `KeyValue`, and equal plain maps over random histories.
+#![cfg(test)]
 
 mod support;
 
@@ -351,7 +352,7 @@ fn versions<K: KeyValue>(open: impl Fn() -> K, steps: &[Step], counts: &Counts) 
                 }
             }
             7 => {
-                store = None;
+                drop(store.take());
                 store = Some(Versioned::open(open(), *b"v").unwrap());
                 Counts::add(&counts.reopened, 1);
             }

@@ -308,7 +308,7 @@ impl<K: KeyValue> Merged<'_, K> {
     }
 
     /// The next key and what the newest layer says about it.
-    fn step(&mut self) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Error> {
+    fn step(&mut self) -> Result<Option<Change>, Error> {
         self.fill()?;
         let waiting = self.layers.iter().filter_map(|head| head.next.as_ref().map(|row| &row.0));
         let waiting = waiting.chain(self.stored.as_ref().map(|row| &row.0));
@@ -326,7 +326,7 @@ impl<K: KeyValue> Merged<'_, K> {
         if let Some((_, value)) = self.stored.take_if(|row| row.0 == first) {
             newest.get_or_insert(Some(value));
         }
-        Ok(newest.map(|value| (first, value)))
+        Ok(newest.map(|value| Change { key: first, value }))
     }
 
     fn end(&mut self) {
@@ -342,8 +342,8 @@ impl<K: KeyValue> Iterator for Merged<'_, K> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.step() {
-                Ok(Some((_, None))) => {}
-                Ok(Some((key, Some(value)))) => {
+                Ok(Some(Change { value: None, .. })) => {}
+                Ok(Some(Change { key, value: Some(value) })) => {
                     let valid = self.of.chain();
                     if valid.is_err() {
                         self.end();

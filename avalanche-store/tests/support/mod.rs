@@ -156,6 +156,6 @@ impl Dice {
     }
 
     pub(crate) fn byte(&mut self) -> u8 {
-        self.below(256) as u8
+        self.below(256).to_le_bytes()[0]
     }
 }
