@@ -69,52 +69,6 @@ pub enum Error {
         max: usize,
     },
 
-    // Key-value back-ends and views.
-    /// The folder holds files of another program, or of another back-end. Choose another folder,
-    /// or the back-end that wrote this one; nothing was changed.
-    Foreign {
-        /// A file that tells so.
-        path: PathBuf,
-        /// The back-end that was asked for.
-        wanted: &'static str,
-    },
-    /// A layer that has children, or was accepted, is no longer written. Write to a child.
-    Sealed {
-        /// The height of the layer.
-        height: u64,
-    },
-    /// The layer's view is gone: a sibling of it or of a layer below it was accepted, or a later
-    /// layer on top of it. Build anew on the last accepted one.
-    Superseded {
-        /// The height of the layer.
-        height: u64,
-    },
-    /// The layer below has not been accepted yet. Accept from the lowest height upwards.
-    ParentProcessing {
-        /// The height of the layer.
-        height: u64,
-    },
-    /// Nothing was committed at this height yet.
-    HeightUnknown {
-        /// The height asked for.
-        height: u64,
-        /// The last height committed, if there is one.
-        last: Option<u64>,
-    },
-    /// A height is committed once, in ascending order. Roll back first to replace it.
-    HeightTaken {
-        /// The height asked for.
-        height: u64,
-        /// The last height committed.
-        last: u64,
-    },
-    /// What was there at this height has been pruned. Ask at `first` or above.
-    Pruned {
-        /// The height asked for.
-        height: u64,
-        /// The lowest height that can be read.
-        first: u64,
-    },
     // The block log.
     /// A block does not follow on the last one of the log. Append the expected height; nothing was
     /// changed.
@@ -172,6 +126,53 @@ pub enum Error {
         /// The height of the checkpoint.
         checkpoint: Height,
     },
+
+    // Key-value back-ends and views.
+    /// The folder holds files of another program, or of another back-end. Choose another folder,
+    /// or the back-end that wrote this one; nothing was changed.
+    Foreign {
+        /// A file that tells so.
+        path: PathBuf,
+        /// The back-end that was asked for.
+        wanted: &'static str,
+    },
+    /// A layer that has children, or was accepted, is no longer written. Write to a child.
+    Sealed {
+        /// The height of the layer.
+        height: u64,
+    },
+    /// The layer's view is gone: a sibling of it or of a layer below it was accepted, or a later
+    /// layer on top of it. Build anew on the last accepted one.
+    Superseded {
+        /// The height of the layer.
+        height: u64,
+    },
+    /// The layer below has not been accepted yet. Accept from the lowest height upwards.
+    ParentProcessing {
+        /// The height of the layer.
+        height: u64,
+    },
+    /// Nothing was committed at this height yet.
+    HeightUnknown {
+        /// The height asked for.
+        height: u64,
+        /// The last height committed, if there is one.
+        last: Option<u64>,
+    },
+    /// A height is committed once, in ascending order. Roll back first to replace it.
+    HeightTaken {
+        /// The height asked for.
+        height: u64,
+        /// The last height committed.
+        last: u64,
+    },
+    /// What was there at this height has been pruned. Ask at `first` or above.
+    Pruned {
+        /// The height asked for.
+        height: u64,
+        /// The lowest height that can be read.
+        first: u64,
+    },
 }
 
 impl Error {
@@ -220,6 +221,37 @@ impl fmt::Display for Error {
                 f,
                 "value of {bytes} bytes exceeds the store's {max}: split it, or keep it in the log"
             ),
+            Self::WrongHeight { given, expected } => write!(
+                f,
+                "block at height {given} does not follow in the log: append height {expected}"
+            ),
+            Self::DuplicateBlock { id, height } => {
+                write!(f, "block {id} is in the log already, at height {height}")
+            }
+            Self::BlockTooLarge { bytes, max } => write!(
+                f,
+                "block of {bytes} bytes exceeds the log's {max}: raise block_bytes_max, or refuse \
+                 it earlier"
+            ),
+            Self::LogDamaged { path, offset, first_lost, last_lost } => write!(
+                f,
+                "{} is damaged at byte {offset}, and durable blocks {first_lost} to {last_lost} \
+                 with it: restore it from a copy, or give them up with truncate_after",
+                path.display()
+            ),
+            Self::NotInLog { path, height } => {
+                write!(f, "the log in {} does not hold height {height}", path.display())
+            }
+            Self::ArchiveKeepsAll { path } => write!(
+                f,
+                "the log in {} is an archive and keeps every block: open it with Retention::Prune",
+                path.display()
+            ),
+            Self::PruneAboveCheckpoint { below, checkpoint } => write!(
+                f,
+                "blocks below {below} are needed above the checkpoint at height {checkpoint}: \
+                 prune at most up to it, or take a later one first"
+            ),
             Self::Foreign { path, wanted } => write!(
                 f,
                 "{} was not written by the {wanted} back-end of this crate: choose another \
@@ -256,37 +288,6 @@ impl fmt::Display for Error {
             Self::Pruned { height, first } => {
                 write!(f, "height {height} has been pruned: ask at {first} or above")
             }
-            Self::WrongHeight { given, expected } => write!(
-                f,
-                "block at height {given} does not follow in the log: append height {expected}"
-            ),
-            Self::DuplicateBlock { id, height } => {
-                write!(f, "block {id} is in the log already, at height {height}")
-            }
-            Self::BlockTooLarge { bytes, max } => write!(
-                f,
-                "block of {bytes} bytes exceeds the log's {max}: raise block_bytes_max, or refuse \
-                 it earlier"
-            ),
-            Self::LogDamaged { path, offset, first_lost, last_lost } => write!(
-                f,
-                "{} is damaged at byte {offset}, and durable blocks {first_lost} to {last_lost} \
-                 with it: restore it from a copy, or give them up with truncate_after",
-                path.display()
-            ),
-            Self::NotInLog { path, height } => {
-                write!(f, "the log in {} does not hold height {height}", path.display())
-            }
-            Self::ArchiveKeepsAll { path } => write!(
-                f,
-                "the log in {} is an archive and keeps every block: open it with Retention::Prune",
-                path.display()
-            ),
-            Self::PruneAboveCheckpoint { below, checkpoint } => write!(
-                f,
-                "blocks below {below} are needed above the checkpoint at height {checkpoint}: \
-                 prune at most up to it, or take a later one first"
-            ),
         }
     }
 }

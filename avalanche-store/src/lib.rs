@@ -40,4 +40,4 @@ pub use log::{
     Block, BlockLog, Blocks, CutTail, ImportReport, LogConfig, LogDamage, LogReader, OpenReport,
     PruneBelow, Retention, StreamFault, VerifyReport,
 };
-pub use views::Prefixed;
+pub use views::{Overlay, Prefixed, Pruning, Versioned};

@@ -89,11 +89,6 @@ impl<L> Folder<L> {
         Ok(())
     }
 
-    /// Where it is.
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     fn begin<D: Disk<Lock = L>>(&self, disk: &D, mode: OpenMode) -> Result<(), Error> {
         let path = self.dir.join(CREATING);
         let mark = format!("{OWNER}{} {}\n", self.format.engine, self.format.version);

@@ -22,6 +22,9 @@ const FORMAT: Format = Format { engine: "redb", version: 1 };
 /// The file that holds everything.
 const DATA: &str = "data.redb";
 
+/// Bytes of a page of redb's; part of its format.
+const PAGE_BYTES: u64 = 4096;
+
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -103,6 +106,7 @@ impl RedbStore {
         if !folder.new && data.len().map_err(Error::io("read the length of", &path))? == 0 {
             return Err(Error::Corrupt { path, offset: 0, what: "it is empty, and was not" });
         }
+        complete_page(data.as_ref()).map_err(Error::io("extend", &path))?;
         let db = open_engine(Backend(Arc::clone(&data)), &path, config)?;
         let mut store = Self {
             rows: RwLock::new(None),
@@ -314,6 +318,14 @@ impl<F: DiskFile + 'static> StorageBackend for Backend<F> {
     }
 }
 
+/// Power loss while the file grew may leave a length that redb takes for damage: it works in pages,
+/// and what it synced ends with one. So there is nothing of value in a part of a page.
+fn complete_page(file: &impl DiskFile) -> io::Result<()> {
+    let length = file.len()?;
+    let whole = length.next_multiple_of(PAGE_BYTES);
+    if whole == length { Ok(()) } else { file.set_len(whole) }
+}
+
 fn open_engine<F: DiskFile + 'static>(
     file: Backend<F>,
     path: &Path,
@@ -345,7 +357,7 @@ fn told(error: redb::Error, path: &Path) -> Error {
         redb::Error::UpgradeRequired(found) => {
             return Error::Version { path, found: found.into(), supported: FORMAT.version };
         }
-        redb::Error::Corrupted(_) => "a checksum of redb's does not match",
+        redb::Error::Corrupted(_) => "redb finds it corrupted",
         redb::Error::TableDoesNotExist(_) => "its table is missing",
         _ => "redb found what it did not write",
     };

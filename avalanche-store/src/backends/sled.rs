@@ -71,6 +71,8 @@ pub struct SledStore {
     data: OsFile,
     poisoned: AtomicBool,
     config: SledConfig,
+    dir: PathBuf,
+    /// Last, so that the folder is free only when the engine has let go.
     folder: Folder<OsLock>,
 }
 
@@ -89,7 +91,14 @@ impl SledStore {
         let disk = OsDisk;
         let data =
             crate::Disk::open(&disk, &path, OpenMode::Write).map_err(Error::io("open", &path))?;
-        let store = Self { db: Some(db), data, poisoned: AtomicBool::new(false), config, folder };
+        let store = Self {
+            db: Some(db),
+            data,
+            poisoned: AtomicBool::new(false),
+            config,
+            dir: dir.to_path_buf(),
+            folder,
+        };
         store.flush()?;
         let conf = dir.join("conf");
         let settings = crate::Disk::open(&disk, &conf, OpenMode::Write);
@@ -112,17 +121,17 @@ impl SledStore {
     fn call<T>(&self, ask: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, Error> {
         let db = self.db()?;
         match catch_unwind(AssertUnwindSafe(|| ask(db))) {
-            Ok(answer) => answer.map_err(|error| told(error, self.folder.dir())),
+            Ok(answer) => answer.map_err(|error| told(error, &self.dir)),
             Err(_panic) => {
                 self.poison();
-                Err(panicked(self.folder.dir()))
+                Err(panicked(&self.dir))
             }
         }
     }
 
     fn db(&self) -> Result<&Db, Error> {
         let open = if self.poisoned.load(Ordering::Acquire) { None } else { self.db.as_ref() };
-        open.ok_or_else(|| Error::Poisoned { path: self.folder.dir().to_path_buf() })
+        open.ok_or_else(|| Error::Poisoned { path: self.dir.clone() })
     }
 
     fn poison(&self) {
@@ -165,7 +174,7 @@ impl KeyValue for SledStore {
         self.call(|db| db.flush()).inspect_err(|_error| self.poison())?;
         self.data
             .sync_data()
-            .map_err(Error::io("sync", &self.folder.dir().join(DATA)))
+            .map_err(Error::io("sync", &self.dir.join(DATA)))
             .inspect_err(|_error| self.poison())
     }
 
@@ -179,14 +188,17 @@ impl Drop for SledStore {
         let db = self.db.take();
         // It syncs once more and panics if that fails. Nothing promised depends on it.
         if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
-            tracing::warn!(folder = %self.folder.dir().display(), "sled failed while it closed");
+            tracing::warn!(folder = %self.dir.display(), "sled failed while it closed");
         }
     }
 }
 
 impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SledStore").field("dir", &self.folder.dir()).finish_non_exhaustive()
+        f.debug_struct("SledStore")
+            .field("dir", &self.dir)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 

@@ -36,9 +36,10 @@ pub(super) const SEGMENT_HEAD: u64 = 64;
 pub(super) const RECORD_HEAD: u64 = 96;
 pub(super) const SEGMENT_HEAD_BYTES: usize = 64;
 pub(super) const RECORD_HEAD_BYTES: usize = 96;
-/// First bytes of each record. Only a hint where to look: the check decides.
-pub(super) const RECORD_MARKER: [u8; 4] = [0xb1, 0x0c, 0xca, 0xfe];
-const MARK_MARKER: [u8; 4] = [0xe0, 0xd0, 0xca, 0xfe];
+/// How records and marks begin. Only a hint where to look: the check decides.
+pub(super) const HEAD_HINT: [u8; 3] = [0xb1, 0x0c, 0xca];
+const RECORD_MARKER: [u8; 4] = [0xb1, 0x0c, 0xca, 0xfe];
+const MARK_MARKER: [u8; 4] = [0xb1, 0x0c, 0xca, 0x5e];
 const SEGMENT_MAGIC: [u8; 8] = *b"avlogseg";
 
 const HEAD_CONTEXT: &str = "avalanche/store/log-segment-head/v1";
@@ -132,7 +133,10 @@ pub(super) struct RecordHead {
 pub(super) enum Head {
     Record(RecordHead),
     /// Everything before its own offset is on the disk.
-    Mark,
+    Mark {
+        /// The height that follows.
+        next: u64,
+    },
 }
 
 impl RecordHead {
@@ -188,7 +192,7 @@ pub(super) fn decode_head(keys: &Keys, offset: u64, bytes: &[u8]) -> Option<Head
         return Some(Head::Record(record));
     }
     let checksum = keys.checksum(bytes.get(..64)?, offset).finalize();
-    (rest.first_chunk::<32>()? == checksum.as_bytes()).then_some(Head::Mark)
+    (rest.first_chunk::<32>()? == checksum.as_bytes()).then_some(Head::Mark { next: record.height })
 }
 
 /// The file name of a segment.
@@ -266,7 +270,7 @@ mod tests {
             assert_eq!(decode_head(&KEYS(), 160, &flipped), None, "byte {at}");
         }
         let mark = encode_mark(&KEYS(), 160, 10);
-        assert_eq!(decode_head(&KEYS(), 160, &mark), Some(Head::Mark));
+        assert_eq!(decode_head(&KEYS(), 160, &mark), Some(Head::Mark { next: 10 }));
         for at in 0..RECORD_HEAD_BYTES {
             let mut flipped = mark;
             flipped[at] ^= 1;

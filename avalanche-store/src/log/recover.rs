@@ -194,7 +194,7 @@ impl<'a, D: Disk> Survey<'a, D> {
             // A mark may stand at the end of a segment whose successor was only being made.
             None if height == reached => Ok(None),
             None => {
-                let what = "the blocks of the segment do not reach up to the next one";
+                let what = "the blocks that follow, up to the next segment, are missing";
                 let least = Some(reached.saturating_sub(1));
                 self.damage(segment.first, scan.end, what, height, least).map(Some)
             }

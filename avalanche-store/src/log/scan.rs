@@ -5,7 +5,7 @@ use std::io;
 use avalanche_consensus::Id;
 
 use super::format::{
-    Head, RECORD_HEAD, RECORD_HEAD_BYTES, RECORD_MARKER, RecordHead, SEGMENT_HEAD, decode_head,
+    HEAD_HINT, Head, RECORD_HEAD, RECORD_HEAD_BYTES, RecordHead, SEGMENT_HEAD, decode_head,
 };
 use super::segment::Segment;
 use crate::DiskFile;
@@ -34,9 +34,9 @@ pub(super) struct Scan {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stop {
     pub(super) what: &'static str,
-    /// Whether a later record proves that the bytes here were on the disk.
+    /// Whether a later record or mark proves that the bytes here were on the disk.
     pub(super) durable: bool,
-    /// The greatest height that a later record states.
+    /// The greatest height that a later record or mark states.
     pub(super) last_seen: Option<u64>,
 }
 
@@ -97,7 +97,7 @@ fn next<F: DiskFile>(
     };
     let record = match decode_head(&segment.keys, offset, bytes) {
         Some(Head::Record(record)) => record,
-        Some(Head::Mark) => return Ok(Next::Mark),
+        Some(Head::Mark { .. }) => return Ok(Next::Mark),
         None if bytes.iter().all(|byte| *byte == 0) => {
             return Ok(Next::Fault("zeros stand for a record"));
         }
@@ -126,7 +126,7 @@ fn next<F: DiskFile>(
     }
 }
 
-/// Looks behind `fault` for heads of records: whether one proves that the bytes there were durable,
+/// Looks behind `fault` for heads of records and marks: whether one proves that the bytes there were durable,
 /// and the greatest height seen.
 fn search<F: DiskFile>(
     segment: &Segment<F>,
@@ -137,17 +137,25 @@ fn search<F: DiskFile>(
     let mut at = fault + 1;
     while at + RECORD_HEAD <= window.len {
         let bytes = window.up_to(at, window.len)?;
-        let marker = RECORD_MARKER.len();
-        let Some(skip) = bytes.windows(marker).position(|four| four == RECORD_MARKER) else {
-            // The last bytes may be the beginning of a marker.
-            at += (bytes.len().saturating_sub(marker - 1)).max(1) as u64;
+        let hint = HEAD_HINT.len();
+        let Some(skip) = bytes.windows(hint).position(|bytes| bytes == HEAD_HINT) else {
+            // The last bytes may be the beginning of a hint.
+            at += (bytes.len().saturating_sub(hint - 1)).max(1) as u64;
             continue;
         };
         at += skip as u64;
         let Some(bytes) = window.at(at, RECORD_HEAD_BYTES)? else { break };
-        if let Some(Head::Record(record)) = decode_head(&segment.keys, at, bytes) {
-            durable |= record.durable_before > fault;
-            last_seen = last_seen.max(Some(record.height));
+        match decode_head(&segment.keys, at, bytes) {
+            Some(Head::Record(record)) => {
+                durable |= record.durable_before > fault;
+                last_seen = last_seen.max(Some(record.height));
+            }
+            Some(Head::Mark { next }) => {
+                // It vouches for everything before it.
+                durable = true;
+                last_seen = last_seen.max(next.checked_sub(1));
+            }
+            None => {}
         }
         at += 1;
     }
@@ -180,7 +188,7 @@ impl<'a, F: DiskFile> Window<'a, F> {
 
     /// At least one byte from `offset` on, and none at or after `end`, which the file reaches.
     fn up_to(&mut self, offset: u64, end: u64) -> io::Result<&[u8]> {
-        // A few bytes are too few to look for a marker in.
+        // A few bytes are too few to look for a hint in.
         if self.held(offset).len() < RECORD_HEAD_BYTES {
             self.read(offset)?;
         }

@@ -1,10 +1,13 @@
 //! What dependants test with.
 
+mod dice;
 mod disk;
+mod faulty;
 mod platter;
 pub mod suite;
 
 pub use disk::{Operation, Persist, SimDisk, SimFile, SimLock};
+pub use faulty::{Call, Crash, Failure, Faults, FaultyStore};
 
 /// Leave to prune below a height, without a checkpoint.
 #[must_use]

@@ -1,0 +1,602 @@
+//! What a block log promises when nothing breaks: rules of appending, reading, pruning, carrying.
+#![cfg(test)]
+
+mod log_support;
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{env, fs, process, thread};
+
+use avalanche_consensus::{Height, Id};
+use avalanche_store::testing::{SimDisk, prune_below};
+use avalanche_store::{
+    Block, BlockLog, Error, LogConfig, OpenMode, OsDisk, Retention, StreamFault,
+};
+use avalanche_store::{Disk, DiskFile};
+use log_support::{DIR, body, config, id};
+
+/// A folder below the temporary one, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("avalanche-store-log-{}-{next}", process::id()));
+        _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn height(height: u64) -> Height {
+    Height::new(height)
+}
+
+fn open<D: Disk>(disk: D, dir: impl AsRef<Path>) -> BlockLog<D> {
+    let (log, report) = BlockLog::open(disk, dir, config()).expect("opens");
+    assert_eq!((&report.damage, &report.cut, report.indexes_rebuilt), (&None, &None, 0));
+    log
+}
+
+/// Appends blocks and makes them durable.
+fn fill<D: Disk>(log: &mut BlockLog<D>, heights: std::ops::Range<u64>) {
+    for at in heights {
+        log.append(height(at), id(at, 0), &body(at, 100)).expect("appends");
+    }
+    log.sync().expect("syncs");
+}
+
+fn heights(blocks: impl Iterator<Item = Result<Block, Error>>) -> Vec<u64> {
+    blocks.map(|block| block.expect("reads").height.get()).collect()
+}
+
+#[test]
+fn an_empty_log_takes_any_height_and_then_only_the_next() {
+    let mut log = open(SimDisk::new(0), DIR);
+    assert_eq!((log.first(), log.last(), log.next_height()), (None, None, None));
+    assert_eq!(log.sync().expect("syncs"), None);
+    log.append(height(70), id(70, 0), b"first").expect("a chain may begin above genesis");
+    assert_eq!((log.last(), log.unsynced(), log.next_height()), (None, 1, Some(height(71))));
+    for wrong in [0, 69, 70, 72, u64::MAX] {
+        let error = log.append(height(wrong), id(wrong, 0), b"").expect_err("is refused");
+        let text = format!("block at height {wrong} does not follow in the log: append height 71");
+        assert_eq!(error.to_string(), text);
+    }
+    log.append(height(71), id(71, 0), b"").expect("an empty block is a block");
+    assert_eq!(log.sync().expect("syncs"), Some(height(71)));
+    assert_eq!((log.first(), log.last(), log.unsynced()), (Some(height(70)), Some(height(71)), 0));
+    assert_eq!(log.get(height(71)).expect("reads").map(|block| block.bytes), Some(Vec::new()));
+    assert_eq!(log.get(height(69)).expect("reads"), None);
+    assert_eq!(log.get(height(72)).expect("reads"), None);
+}
+
+#[test]
+fn the_greatest_height_cannot_be_appended() {
+    let mut log = open(SimDisk::new(0), DIR);
+    assert!(matches!(log.append(Height::MAX, id(0, 0), b""), Err(Error::WrongHeight { .. })));
+    log.append_synced(height(u64::MAX - 1), id(1, 0), b"last").expect("appends");
+    assert!(matches!(log.append(Height::MAX, id(2, 0), b""), Err(Error::WrongHeight { .. })));
+    assert_eq!(heights(log.iter()), [u64::MAX - 1]);
+}
+
+#[test]
+fn a_refused_block_changes_nothing() {
+    let disk = SimDisk::new(0);
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 0..30);
+    log.append(height(30), id(30, 0), b"not synced").expect("appends");
+    let before = disk.operations();
+    // In a closed segment, in the last one, and not durable yet.
+    for held in [0, 7, 29, 30] {
+        let error = log.append(height(31), id(held, 0), b"").expect_err("is refused");
+        assert!(matches!(error, Error::DuplicateBlock { height: h, .. } if h.get() == held));
+        assert!(error.to_string().contains(&format!("already, at height {held}")), "{error}");
+    }
+    let long = vec![0; config().block_bytes_max + 1];
+    let error = log.append(height(31), id(31, 0), &long).expect_err("is refused");
+    assert!(error.to_string().contains("block of 1048577 bytes exceeds the log's 1048576"));
+    assert_eq!(disk.operations(), before);
+    log.append(height(31), id(31, 0), &long[1..]).expect("the longest block");
+    log.sync().expect("syncs");
+    assert_eq!(heights(log.iter()), (0..32).collect::<Vec<_>>());
+}
+
+#[test]
+fn blocks_are_read_by_height_by_id_and_in_ranges_from_real_files() {
+    let folder = Folder::new();
+    let mut log = open(OsDisk, folder.0.join("made/on/the/way"));
+    let lengths = [0, 1, 100, 1395, 1396, 5000, 65_535, 65_536, 300_000, 10, 20, 262_144, 7];
+    for round in 0..2 {
+        for (at, bytes) in (20 + round * 13..).zip(lengths) {
+            log.append(height(at), id(at, 0), &body(at, bytes)).expect("appends");
+        }
+        log.sync().expect("syncs");
+    }
+    for again in 0..2 {
+        for (at, bytes) in (20..46).zip(lengths.into_iter().cycle()) {
+            let block = Block { height: height(at), id: id(at, 0), bytes: body(at, bytes) };
+            assert_eq!(log.get(block.height).expect("reads").as_ref(), Some(&block));
+            assert_eq!(log.height_of(&block.id).expect("reads"), Some(block.height));
+            assert_eq!(log.by_id(&block.id).expect("reads"), Some(block));
+        }
+        assert_eq!(log.by_id(&Id::EMPTY).expect("reads"), None);
+        assert_eq!(heights(log.iter()), (20..46).collect::<Vec<_>>());
+        let read: Vec<_> = log.range(height(24)..=height(40)).map(|b| b.expect("reads")).collect();
+        assert_eq!(read.len(), 17);
+        assert!(read.iter().all(|b| b.bytes == body(b.height.get(), b.bytes.len())));
+        assert_eq!(heights(log.range(..height(22))), [20, 21]);
+        assert_eq!(heights(log.range(height(44)..)), [44, 45]);
+        assert_eq!(heights(log.range(height(40)..height(40))), [0; 0]);
+        assert_eq!(heights(log.range(height(50)..)), [0; 0]);
+        let backwards =
+            (std::ops::Bound::Excluded(height(30)), std::ops::Bound::Included(height(30)));
+        assert_eq!(heights(log.range(backwards)), [0; 0]);
+        let verified = log.verify().expect("reads");
+        assert_eq!((verified.blocks, verified.damage, verified.indexes_wrong), (26, None, 0));
+        assert_eq!(verified.bytes, 2 * lengths.iter().map(|bytes| *bytes as u64).sum::<u64>());
+        assert!(verified.segments > 10);
+        if again == 0 {
+            drop(log);
+            log = open(OsDisk, folder.0.join("made/on/the/way"));
+        }
+    }
+}
+
+#[test]
+fn a_clean_log_opens_without_a_write_and_a_killed_one_writes_its_tail_again() {
+    let disk = SimDisk::new(0);
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 0..3);
+    drop(log);
+    let before = (disk.operations(), disk.contents("log/00000000000000000000.log"));
+    let (log, report) = BlockLog::open(disk.clone(), DIR, config()).expect("opens");
+    assert_eq!(report.rewritten_bytes, 0);
+    // The folder is synced, as its names may be those of a process that was killed.
+    let after = (before.0 + 1, before.1);
+    assert_eq!((disk.operations(), disk.contents("log/00000000000000000000.log")), after);
+    drop(log);
+
+    // Without the mark only the last group is in doubt.
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 3..5);
+    drop(log);
+    let mut bytes = disk.contents("log/00000000000000000000.log").expect("a segment");
+    bytes.truncate(bytes.len() - 96);
+    disk.replace("log/00000000000000000000.log", Some(bytes));
+    let (log, report) = BlockLog::open(disk, DIR, config()).expect("opens");
+    assert_eq!(report.rewritten_bytes, 2 * 196);
+    assert_eq!(heights(log.iter()), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_group_of_blocks_costs_few_writes_and_one_sync() {
+    let disk = SimDisk::new(0);
+    let config = LogConfig { segment_bytes: 1 << 30, ..config() };
+    let (mut log, _) = BlockLog::open(disk.clone(), DIR, config).expect("opens");
+    log.append_synced(height(0), id(0, 0), b"makes the segment").expect("appends");
+    let before = disk.operations();
+    for at in 1..=1000 {
+        log.append(height(at), id(at, 0), &[7; 1024]).expect("appends");
+    }
+    log.sync().expect("syncs");
+    // 1.1 MB through a buffer of 256 KiB, a sync, a mark.
+    assert_eq!(disk.operations() - before, 5 + 1 + 1);
+}
+
+#[test]
+fn readers_on_other_threads_see_durable_blocks_while_the_log_grows() {
+    let folder = Folder::new();
+    let mut log = open(OsDisk, &folder.0);
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let reader = log.reader().clone();
+            thread::spawn(move || {
+                let (mut seen, mut waits) = (0, 0_u64);
+                while seen < 300 {
+                    for block in reader.range(height(seen)..) {
+                        let block = block.expect("reads");
+                        assert_eq!((block.height, block.id), (height(seen), id(seen, 0)));
+                        assert_eq!(block.bytes, body(seen, 100));
+                        assert_eq!(reader.height_of(&block.id).expect("reads"), Some(block.height));
+                        seen += 1;
+                    }
+                    waits += 1;
+                    thread::yield_now();
+                }
+                waits
+            })
+        })
+        .collect();
+    for group in 0..30 {
+        fill(&mut log, group * 10..(group + 1) * 10);
+        assert_eq!(log.reader().last(), Some(height(group * 10 + 9)));
+    }
+    for reader in readers {
+        assert!(reader.join().expect("a reader") > 0);
+    }
+    let reader = log.reader().clone();
+    drop(log);
+    assert_eq!(reader.last(), Some(height(299)), "the writer is gone, its blocks are not");
+}
+
+#[test]
+fn pruning_needs_leave_and_keeps_what_is_above() {
+    let disk = SimDisk::new(0);
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 0..50);
+    let segments = |disk: &SimDisk| disk.files().len();
+    let before = segments(&disk);
+    let error = log.prune_below(height(31), prune_below(height(30))).expect_err("is refused");
+    assert!(error.to_string().contains("blocks below 31 are needed above the checkpoint"));
+    assert_eq!(heights(log.iter()).len(), 50);
+
+    let reader = log.reader().clone();
+    let mut reading = reader.range(height(2)..height(9));
+    assert_eq!(reading.next().expect("a block").expect("reads").height, height(2));
+    let pruned = log.prune_below(height(30), prune_below(height(30))).expect("prunes");
+    let first = log.first().expect("not empty").get();
+    assert_eq!(pruned, first);
+    assert!(first > 20 && first <= 30, "whole segments below 30, not {first}");
+    assert!(segments(&disk) < before);
+    assert_eq!(heights(log.iter()), (first..50).collect::<Vec<_>>());
+    assert_eq!((reader.get(height(3)).expect("reads"), reader.first()), (None, log.first()));
+    assert_eq!(log.height_of(&id(3, 0)).expect("reads"), None);
+    // A reader in the middle of what goes reads to the end of its segment, and then says so.
+    let rest: Vec<_> = reading.collect();
+    assert!(rest.len() < 8 && matches!(rest.last(), Some(Err(Error::NotInLog { .. }))), "{rest:?}");
+    assert_eq!(log.prune_below(height(30), prune_below(height(49))).expect("prunes"), 0);
+    drop(log);
+
+    let mut log = open(disk.clone(), DIR);
+    assert_eq!(heights(log.iter()), (first..50).collect::<Vec<_>>());
+    log.prune_below(height(49), prune_below(height(49))).expect("prunes");
+    assert!(log.first() <= log.last() && log.last() == Some(height(49)), "the last segment stays");
+    drop(log);
+    let archive = LogConfig { retention: Retention::Archive, ..config() };
+    let (mut log, _) = BlockLog::open(disk, DIR, archive).expect("opens");
+    let error = log.prune_below(height(1), prune_below(height(49))).expect_err("is refused");
+    assert!(error.to_string().contains("is an archive and keeps every block"), "{error}");
+}
+
+#[test]
+fn what_is_given_up_is_moved_aside_and_the_log_goes_on() {
+    let disk = SimDisk::new(0);
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 0..30);
+    let reader = log.reader().clone();
+    let error = log.truncate_after(Some(height(30))).expect_err("is refused");
+    assert_eq!(error.to_string(), "the log in log does not hold height 30");
+    log.append(height(30), id(30, 0), b"dropped").expect("appends");
+    for last in [29, 20, 9] {
+        let report = log.truncate_after(Some(height(last))).expect("gives up");
+        assert_eq!((report.damage, report.cut), (None, None));
+        assert_eq!(
+            (reader.last(), log.next_height()),
+            (Some(height(last)), Some(height(last + 1)))
+        );
+        assert_eq!(log.height_of(&id(last + 1, 0)).expect("reads"), None);
+        assert_eq!(heights(log.iter()), (0..=last).collect::<Vec<_>>());
+    }
+    let aside = disk.files().into_iter().filter(|f| f.extension().is_some_and(|e| e == "aside"));
+    assert!(aside.count() >= 3);
+    // Another branch, whose segments may get the names of those moved aside.
+    for at in 10..30 {
+        log.append_synced(height(at), id(at, 1), &body(at + 500, 90)).expect("appends");
+    }
+    drop(log);
+    let mut log = open(disk.clone(), DIR);
+    assert_eq!(log.by_id(&id(25, 1)).expect("reads").map(|b| b.bytes), Some(body(525, 90)));
+    assert_eq!(log.by_id(&id(25, 0)).expect("reads"), None);
+    log.truncate_after(Some(height(12))).expect("gives up");
+    log.truncate_after(None).expect("gives up everything");
+    assert_eq!((log.first(), log.next_height()), (None, None));
+    log.append_synced(height(1000), id(1000, 0), b"anew").expect("appends");
+    assert_eq!(heights(log.iter()), [1000]);
+}
+
+#[test]
+fn an_export_is_imported_as_far_as_it_is_intact() {
+    let mut log = open(SimDisk::new(0), DIR);
+    fill(&mut log, 5..25);
+    let mut stream = Vec::new();
+    assert_eq!(log.export(height(7)..height(17), &mut stream).expect("exports"), 10);
+    let mut other = open(SimDisk::new(1), DIR);
+    let report = other.import(&stream[..]).expect("imports");
+    assert!(report.stopped.is_none(), "{:?}", report.stopped);
+    assert_eq!((report.imported, report.skipped), (10, 0));
+    assert!(other.iter().zip(log.range(height(7)..)).all(|(a, b)| a.unwrap() == b.unwrap()));
+    assert_eq!(heights(other.iter()), (7..17).collect::<Vec<_>>());
+
+    let block_bytes = 4 + 32 + 32 + 100;
+    let (mut cut, mut damaged) = (0, 0);
+    for len in 0..stream.len() {
+        let mut partial = open(SimDisk::new(2), DIR);
+        let report = partial.import(&stream[..len]).expect("imports");
+        let whole = len.saturating_sub(56) / block_bytes;
+        assert_eq!(partial.iter().count(), whole.min(10));
+        match report.stopped.expect("says so") {
+            StreamFault::NotAnExport => assert!(len < 24),
+            StreamFault::CutShort { height } => {
+                assert_eq!(height.get(), 7 + whole as u64);
+                cut += 1;
+            }
+            other => panic!("{other}"),
+        }
+        if len % 97 == 0 {
+            let report = partial.import(&stream[..]).expect("imports the rest");
+            assert_eq!((report.skipped, report.imported), (whole as u64, 10 - whole as u64));
+            assert!(report.stopped.is_none());
+        }
+    }
+    for at in 0..stream.len() {
+        let mut flipped = stream.clone();
+        flipped[at] ^= 1 << (at % 8);
+        let mut partial = open(SimDisk::new(2), DIR);
+        let report = partial.import(&flipped[..]).expect("imports");
+        assert!(report.stopped.is_some(), "byte {at}");
+        let whole = at.saturating_sub(56) / block_bytes;
+        assert_eq!(partial.iter().count(), whole.min(10), "byte {at}");
+        assert!(partial.iter().zip(log.range(height(7)..)).all(|(a, b)| a.unwrap() == b.unwrap()));
+        damaged += u64::from(matches!(report.stopped, Some(StreamFault::Damaged { .. })));
+    }
+    assert!(cut > 1000 && damaged > 1000, "{cut} {damaged}");
+}
+
+#[test]
+fn an_import_that_does_not_fit_says_why() {
+    let mut log = open(SimDisk::new(0), DIR);
+    fill(&mut log, 5..10);
+    let mut stream = Vec::new();
+    log.export(height(7).., &mut stream).expect("exports");
+    let stopped = |log: &mut BlockLog<SimDisk>, stream: &[u8]| {
+        log.import(stream).expect("the log is well").stopped.expect("stops").to_string()
+    };
+    let mut gap = open(SimDisk::new(1), DIR);
+    fill(&mut gap, 0..6);
+    let text = stopped(&mut gap, &stream);
+    assert!(text.contains("height 7 does not follow in the log: append height 6"), "{text}");
+    let mut fork = open(SimDisk::new(1), DIR);
+    fork.append_synced(height(7), id(7, 1), b"another").expect("appends");
+    let text = stopped(&mut fork, &stream);
+    assert!(text.contains("height 7") && text.contains("of different chains"), "{text}");
+    let mut later = stream.clone();
+    later[8] = 2;
+    let text = stopped(&mut fork, &later);
+    assert!(text.contains("format version 2, and this release reads up to 1"), "{text}");
+    let small = LogConfig { block_bytes_max: 50, ..config() };
+    let (mut small, _) = BlockLog::open(SimDisk::new(1), DIR, small).expect("opens");
+    let text = stopped(&mut small, &stream);
+    assert!(text.contains("block of 100 bytes exceeds the log's 50"), "{text}");
+    let text = stopped(&mut fork, b"some other file that is long enough");
+    assert!(text.contains("does not begin as an exported log does"), "{text}");
+    assert_eq!(heights(fork.iter()), [7]);
+    let full = SimDisk::new(1);
+    let mut empty = Vec::new();
+    assert_eq!(open(full.clone(), DIR).export(.., &mut empty).expect("exports"), 0);
+    assert!(open(full, DIR).import(&empty[..]).expect("imports").stopped.is_none());
+    struct Refuses;
+    impl io::Write for Refuses {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    assert!(matches!(log.export(.., Refuses), Err(Error::Io { .. })));
+}
+
+#[test]
+fn a_folder_has_one_writer_at_a_time() {
+    let folder = Folder::new();
+    let mut log = open(OsDisk, &folder.0);
+    fill(&mut log, 0..2);
+    let error = BlockLog::open(OsDisk, &folder.0, config()).expect_err("is in use");
+    assert!(matches!(&error, Error::InUse { path } if *path == folder.0), "{error}");
+    assert!(error.to_string().contains("in use by another process: stop it"), "{error}");
+    drop(log);
+    assert_eq!(heights(open(OsDisk, &folder.0).iter()), [0, 1]);
+}
+
+#[test]
+fn a_later_format_is_refused_and_left_alone() {
+    let disk = SimDisk::new(0);
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 0..2);
+    drop(log);
+    let path = "log/00000000000000000000.log";
+    let mut bytes = disk.contents(path).expect("a segment");
+    bytes[8] = 9;
+    let head = blake3::derive_key("avalanche/store/log-segment-head/v1", &bytes[..56]);
+    bytes[56..64].copy_from_slice(&head[..8]);
+    disk.replace(path, Some(bytes.clone()));
+    let error = BlockLog::open(disk.clone(), DIR, config()).expect_err("is refused");
+    assert!(matches!(error, Error::Version { found: 9, supported: 1, .. }), "{error}");
+    assert!(error.to_string().contains(path), "{error}");
+    assert_eq!(disk.contents(path), Some(bytes));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = Folder::new();
+    fs::create_dir_all(&folder.0).expect("a folder");
+    let file = folder.0.join("a-file");
+    fs::write(&file, b"in the way").expect("a file");
+    for path in [file.clone(), file.join("below")] {
+        let error = BlockLog::open(OsDisk, &path, config()).expect_err("is a file").to_string();
+        assert!(error.contains(&file.display().to_string()), "{error}");
+        assert!(error.contains("check the path"), "{error}");
+    }
+    for (kind, advice) in [
+        (ErrorKind::PermissionDenied, "give this user permission"),
+        (ErrorKind::ReadOnlyFilesystem, "mount it writable"),
+        (ErrorKind::StorageFull, "free space on that disk"),
+    ] {
+        let disk = SimDisk::new(0);
+        let mut log = open(disk.clone(), DIR);
+        disk.fail_at(disk.operations(), kind);
+        let error = log.append(height(0), id(0, 0), b"").expect_err("fails").to_string();
+        assert!(error.contains("log/00000000000000000000.log"), "{error}");
+        assert!(error.contains(advice), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_folder_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    fs::create_dir_all(&folder.0).expect("a folder");
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o555)).expect("read-only");
+    match BlockLog::open(OsDisk, &folder.0, config()) {
+        Ok(_) => println!("SKIPPED: this user writes everywhere. Run the tests as another one"),
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains(&folder.0.display().to_string()), "{text}");
+            assert!(text.contains("permission"), "{text}");
+        }
+    }
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).expect("writable");
+}
+
+#[test]
+fn a_poisoned_log_says_so_on_each_call_and_can_be_read() {
+    let disk = SimDisk::new(1);
+    let mut log = open(disk.clone(), DIR);
+    log.append_synced(height(0), id(0, 0), b"zero").expect("appends");
+    log.append(height(1), id(1, 0), b"one").expect("appends");
+    disk.fail_at(disk.operations() + 1, ErrorKind::Other);
+    let failed = log.sync().expect_err("fails");
+    assert!(matches!(failed, Error::Io { action: "sync", .. }), "{failed}");
+    for _ in 0..2 {
+        let poisoned = |result: Result<(), Error>| {
+            let error = result.expect_err("poisoned");
+            assert!(matches!(error, Error::Poisoned { .. }), "{error}");
+        };
+        poisoned(log.append(height(2), id(2, 0), b"two"));
+        poisoned(log.sync().map(drop));
+        poisoned(log.prune_below(height(0), prune_below(height(0))).map(drop));
+        poisoned(log.truncate_after(None).map(drop));
+        poisoned(log.import(&b""[..]).map(drop));
+    }
+    assert_eq!(log.last(), Some(height(0)));
+    assert_eq!(log.get(height(0)).expect("reads").map(|b| b.bytes), Some(b"zero".to_vec()));
+    assert_eq!(log.get(height(1)).expect("reads"), None, "was never acknowledged");
+}
+
+#[test]
+fn segments_of_different_making_differ() {
+    let heads = |seed: Option<[u8; 32]>| {
+        let disk = SimDisk::new(0);
+        let config = LogConfig { identity_seed: seed, ..config() };
+        let (mut log, _) = BlockLog::open(disk.clone(), DIR, config).expect("opens");
+        log.append_synced(height(0), id(0, 0), b"").expect("appends");
+        log.truncate_after(None).expect("gives up");
+        log.append_synced(height(0), id(0, 0), b"").expect("appends");
+        let files = disk.files().into_iter().filter(|file| !file.ends_with("lock"));
+        files.map(|file| disk.contents(file).unwrap()[24..40].to_vec()).collect::<Vec<_>>()
+    };
+    let (seeded, drawn, again) = (heads(Some([1; 32])), heads(None), heads(None));
+    assert_eq!(seeded, heads(Some([1; 32])));
+    let all = [seeded, drawn, again].concat();
+    assert_eq!(all.len(), 6);
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), 6, "the same height, each time made anew");
+}
+
+/// Where the pinned files are, and a folder with the same content written anew.
+fn golden() -> (PathBuf, Folder) {
+    let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log-v1");
+    let folder = Folder::new();
+    let config = LogConfig { segment_bytes: 700, identity_seed: Some([9; 32]), ..config() };
+    let (mut log, _) = BlockLog::open(OsDisk, &folder.0, config).expect("opens");
+    for at in 7..11 {
+        log.append(height(at), Id::new([at as u8; 32]), &body(at, 10 + 20 * at as usize)).unwrap();
+        if at != 9 {
+            log.sync().expect("syncs");
+        }
+    }
+    let export = fs::File::create(folder.0.join("export")).expect("a file");
+    log.export(.., export).expect("exports");
+    drop(log);
+    fs::remove_file(folder.0.join("lock")).expect("a lock file");
+    if env::var_os("AVALANCHE_STORE_GOLDEN").is_some_and(|what| what == "write") {
+        fs::create_dir_all(&pinned).expect("a folder");
+        copy(&folder.0, &pinned);
+    }
+    (pinned, folder)
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    OsDisk.list(dir).expect("lists")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for name in names(from) {
+        fs::copy(from.join(&name), to.join(&name)).expect("copies");
+    }
+}
+
+#[test]
+fn the_formats_are_those_of_version_1() {
+    let (pinned, written) = golden();
+    assert_eq!(names(&pinned).len(), 4, "two segments, an index, an export");
+    assert_eq!(names(&pinned), names(&written.0));
+    for name in names(&pinned) {
+        let read = |dir: &Path| fs::read(dir.join(&name)).expect("reads");
+        assert_eq!(read(&pinned), read(&written.0), "{name} is no longer written as it was");
+    }
+}
+
+#[test]
+fn files_of_version_1_are_opened() {
+    let (pinned, _written) = golden();
+    let folder = Folder::new();
+    copy(&pinned, &folder.0);
+    let (mut log, report) = BlockLog::open(OsDisk, &folder.0, config()).expect("opens");
+    assert_eq!(report, avalanche_store::OpenReport::default());
+    let expected: Vec<_> = (7..11_u64)
+        .map(|at| Block {
+            height: height(at),
+            id: Id::new([at as u8; 32]),
+            bytes: body(at, 10 + 20 * at as usize),
+        })
+        .collect();
+    assert_eq!(log.iter().collect::<Result<Vec<_>, _>>().expect("reads"), expected);
+    assert_eq!(log.height_of(&expected[0].id).expect("reads"), Some(height(7)));
+    log.append_synced(height(11), id(11, 0), b"more").expect("goes on");
+
+    let mut imported = open(SimDisk::new(0), DIR);
+    let export = fs::File::open(folder.0.join("export")).expect("a file");
+    let report = imported.import(export).expect("imports");
+    assert!(report.stopped.is_none() && report.imported == 4);
+    assert_eq!(imported.iter().collect::<Result<Vec<_>, _>>().expect("reads"), expected);
+}
+
+#[test]
+fn files_of_the_system_are_read_and_written_at_offsets() {
+    let folder = Folder::new();
+    OsDisk.create_dir_all(&folder.0.join("a/b")).expect("makes both");
+    OsDisk.create_dir_all(&folder.0.join("a/b")).expect("is there");
+    let path = folder.0.join("a/b/file");
+    let file = OsDisk.open(&path, OpenMode::CreateNew).expect("makes");
+    file.write_at(b"hello", 3).expect("writes");
+    assert_eq!(file.len().expect("a length"), 8);
+    let mut four = [1; 4];
+    file.read_at(&mut four, 2).expect("reads");
+    assert_eq!(&four, b"\0hel");
+    let error = file.read_at(&mut four, 5).expect_err("ends there");
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    let again = OsDisk.open(&path, OpenMode::CreateNew).expect_err("is there");
+    assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+    assert!(OsDisk.open(&path, OpenMode::Read).expect("opens").write_at(b"x", 0).is_err());
+    assert_eq!(names(&folder.0.join("a")), [""; 0], "folders are no files");
+}
