@@ -13,7 +13,8 @@ use log_support::{DIR, Lcg, body, config, id};
 /// What a script does next.
 #[derive(Clone, Debug)]
 enum Step {
-    Append(usize),
+    /// A block of so many bytes.
+    Append(u64),
     Sync,
     Prune,
     /// Gives up the last blocks, as many.
@@ -62,8 +63,8 @@ fn script(random: &mut Lcg) -> Vec<Step> {
     let step = |random: &mut Lcg| match random.below(20) {
         0..=10 => Step::Append(match random.below(8) {
             0 => 0,
-            1 => 900 + random.below(1500) as usize,
-            _ => random.below(300) as usize,
+            1 => 900 + random.below(1500),
+            _ => random.below(300),
         }),
         11..=15 => Step::Sync,
         16 => Step::Prune,
@@ -86,7 +87,8 @@ fn run(disk: &SimDisk, steps: &[Step], model: &mut Model) -> Result<(), Error> {
         match step {
             Step::Append(bytes) => {
                 let height = model.next();
-                let content = body(height + 1000 * model.epoch, *bytes);
+                let content =
+                    body(height + 1000 * model.epoch, usize::try_from(*bytes).expect("few"));
                 // Before the call: an append that fails may have written it.
                 model.blocks.insert(height, content.clone());
                 log.append(Height::new(height), id(height, model.epoch), &content)?;
@@ -213,8 +215,11 @@ fn nothing_acknowledged_is_lost_wherever_power_goes() {
     for seed in 0..400 {
         let steps = script(&mut Lcg::new(seed));
         for at in 0.. {
-            let persist = [Persist::Mixed, Persist::Mixed, Persist::Nothing, Persist::Everything];
-            let persist = persist[Lcg::new(seed * 31 + at).below(4) as usize];
+            let persist = match Lcg::new(seed * 31 + at).below(4) {
+                0 => Persist::Nothing,
+                1 => Persist::Everything,
+                _ => Persist::Mixed,
+            };
             let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 crash_at(seed, at, &steps, persist, &mut counts)
             }));

@@ -1,4 +1,4 @@
-//! Giving blocks up: the oldest ones, below a checkpoint, and the newest ones, on an operator's word.
+//! Giving blocks up: the oldest below a checkpoint, the newest on an operator's word.
 
 use avalanche_consensus::Height;
 
