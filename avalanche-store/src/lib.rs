@@ -18,8 +18,14 @@ mod codec;
 mod disk;
 mod error;
 mod key_value;
+mod merkle;
 
 pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
 pub use error::Error;
 pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
+#[cfg(feature = "testing")]
+pub use merkle::RawTree;
+pub use merkle::{
+    EMPTY, Hash, Proof, ProofFault, RangeLimits, RangeProof, VerifiedRange, key_hash, value_hash,
+};
