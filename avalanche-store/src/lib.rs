@@ -19,13 +19,18 @@ mod disk;
 mod error;
 mod key_value;
 mod merkle;
+mod state;
 
 pub use batch::{Batch, Change};
 pub use disk::{Disk, DiskFile, OpenMode, OsDisk, OsFile, OsLock};
 pub use error::Error;
 pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
-#[cfg(feature = "testing")]
-pub use merkle::RawTree;
+pub use state::{
+    Checkpoints, Draft, Import, Pruned, Retention, State, StateOptions, VerifiedCheckpoint, View,
+};
+
 pub use merkle::{
     EMPTY, Hash, Proof, ProofFault, RangeLimits, RangeProof, VerifiedRange, key_hash, value_hash,
 };
+#[cfg(feature = "testing")]
+pub use merkle::{RawTree, check_proof_bytes};

@@ -54,16 +54,14 @@ mod update;
 pub use fault::ProofFault;
 pub use hash::{EMPTY, Hash, key_hash, value_hash};
 pub use proof::Proof;
-#[cfg(feature = "testing")]
-pub use testing::RawTree;
-
 pub use range::{RangeLimits, RangeProof, VerifiedRange};
+#[cfg(feature = "testing")]
+pub use testing::{RawTree, check_proof_bytes};
 
 pub(crate) use hash::leaf_hash;
-pub(crate) use node::{Item, Leaf, Malformed as NodeMalformed, Node, Ref};
-pub(crate) use path::Path;
+pub(crate) use node::{Item, Leaf, Malformed as NodeMalformed, NOT_LOADED, Node, Ref};
+pub(crate) use path::{Path, successor};
 pub(crate) use pool::Pool;
-pub(crate) use prove::Entries;
 pub(crate) use stream::Stream;
 pub(crate) use tree::{Load, Tree};
 pub(crate) use update::KeyChange;

@@ -49,11 +49,6 @@ impl Path {
         usize::from(self.depth)
     }
 
-    /// The nibbles followed by zeros: the least key hash below.
-    pub(crate) const fn prefix(&self) -> &Hash {
-        &self.prefix
-    }
-
     /// Appends the depth, then the bytes that hold a nibble.
     pub(crate) fn encode(&self, to: &mut Vec<u8>) {
         to.push(self.depth);

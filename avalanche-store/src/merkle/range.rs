@@ -22,7 +22,7 @@
 use super::Stream;
 use super::fault::{Cursor, ProofFault};
 use super::hash::{EMPTY, Hash, Part, is_leaf, key_hash, leaf_hash, value_hash};
-use super::path::{BITS, bit, shared_bits, successor};
+use super::path::{BITS, shared_bits, successor};
 
 const VERSION: u8 = 1;
 
@@ -50,14 +50,53 @@ pub struct RangeProof {
     marks: Vec<Mark>,
 }
 
-/// What a [`RangeProof`] showed.
+/// What a [`RangeProof`] showed. Nothing else makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRange {
-    /// Keys and values, in the order of their key hashes: all there are from where the range
-    /// begins up to `next`, or to its end.
-    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Where to go on, if the proof stopped at a limit.
-    pub next: Option<Hash>,
+    root: Hash,
+    from: Hash,
+    end: Option<Hash>,
+    entries: Vec<Pair>,
+    next: Option<Hash>,
+}
+
+impl VerifiedRange {
+    /// The root below which they are.
+    #[must_use]
+    pub const fn root(&self) -> &Hash {
+        &self.root
+    }
+
+    /// The key hash from which on these are all entries.
+    #[must_use]
+    pub const fn from(&self) -> &Hash {
+        &self.from
+    }
+
+    /// The end that was asked for, exclusive.
+    #[must_use]
+    pub const fn end(&self) -> Option<&Hash> {
+        self.end.as_ref()
+    }
+
+    /// Where to go on, if the proof stopped at a limit. Up to there, or else up to the end that was
+    /// asked for, these are all entries.
+    #[must_use]
+    pub const fn next(&self) -> Option<Hash> {
+        self.next
+    }
+
+    /// Keys and values, in the order of their key hashes.
+    #[must_use]
+    pub fn entries(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.entries
+    }
+
+    /// Keys and values, without a copy.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.entries
+    }
 }
 
 /// A range of key hashes.
@@ -172,7 +211,13 @@ impl RangeProof {
         if part.hash() != *root {
             return Err(ProofFault::WrongRoot);
         }
-        Ok(VerifiedRange { entries: self.entries, next })
+        Ok(VerifiedRange {
+            root: *root,
+            from: *from,
+            end: end.copied(),
+            entries: self.entries,
+            next,
+        })
     }
 
     /// Where to go on, if this is a proof of the range or of a beginning of it.

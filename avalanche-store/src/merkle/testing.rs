@@ -1,9 +1,13 @@
 //! The tree alone, fed with key hashes, for tests and measurements.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::{Hash, Item, KeyChange, Load, Node, Path, Pool, Proof, RangeProof, Tree, path};
+use super::{
+    Hash, Item, KeyChange, Load, Node, Path, Pool, Proof, RangeLimits, RangeProof, Tree, key_hash,
+    path, value_hash,
+};
 
 /// A version of the Merkle tree without a store and without values: what tests feed with key
 /// hashes that no key has.
@@ -97,5 +101,60 @@ impl RawTree {
     #[must_use]
     pub fn successor(key: &Hash) -> Option<Hash> {
         path::successor(key)
+    }
+}
+
+/// Takes bytes as a proof and as a range proof of a small known tree. What passes has to be true.
+///
+/// # Panics
+///
+/// If a false claim passes, or a proof that passes is not the one that the tree makes.
+#[expect(clippy::panic, reason = "a finding")]
+pub fn check_proof_bytes(bytes: &[u8]) {
+    let pair = |i: u32| (format!("key {i}").into_bytes(), format!("value {}", i * i).into_bytes());
+    let pairs: BTreeMap<_, _> =
+        (0..25).map(pair).map(|(key, value)| (key_hash(&key), (key, value))).collect();
+    let changes = pairs.iter().map(|(hash, (_, value))| (*hash, Some(value_hash(value))));
+    let tree = RawTree::default().apply(changes, 1);
+    if let Ok(proof) = Proof::decode(bytes) {
+        if proof.encode() != bytes {
+            panic!("a proof has two forms");
+        }
+        for i in 0..60 {
+            let (key, forged) = pair(i);
+            let hash = key_hash(&key);
+            let there = pairs.get(&hash).map(|(_, value)| value.as_slice());
+            for claim in [None, Some(forged.as_slice()), Some(b"forged")] {
+                let passes = proof.verify(&tree.root(), &key, claim).is_ok();
+                if passes && (claim != there || proof != tree.prove(&hash)) {
+                    panic!("a false claim of {hash:?} passes");
+                }
+            }
+        }
+    }
+    let limits = RangeLimits { entries: 64, bytes: 1 << 16 };
+    if let Ok(proof) = RangeProof::decode(bytes, limits) {
+        if proof.encode() != bytes {
+            panic!("a range proof has two forms");
+        }
+        // What the bytes say of their range is taken as the question.
+        let from = bytes.get(1..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+        let bounded = bytes.get(33) == Some(&1);
+        let end: Option<Hash> = bytes.get(34..).and_then(<[u8]>::first_chunk).copied();
+        for end in [end.filter(|_| bounded), None] {
+            let Ok(shown) = proof.clone().verify(&tree.root(), &from, end.as_ref()) else {
+                continue;
+            };
+            let stop = shown.next().or(end);
+            let inside = |hash: &Hash| *hash >= from && stop.is_none_or(|stop| *hash < stop);
+            let all = pairs.iter().filter(|(hash, _)| inside(hash)).map(|(_, pair)| pair);
+            if !all.eq(shown.entries()) {
+                panic!("a range proof of wrong entries passes");
+            }
+            let own = tree.prove_range(&from, stop.as_ref(), shown.into_entries());
+            if own != proof {
+                panic!("a range has two proofs");
+            }
+        }
     }
 }

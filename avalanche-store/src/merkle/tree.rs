@@ -71,6 +71,12 @@ impl Tree {
         &self.0.pool
     }
 
+    /// Whether `parent` is what this version was made from, and it is not accepted yet.
+    pub(crate) fn is_child_of(&self, parent: &Self) -> bool {
+        let mine = self.0.parent.lock().unwrap_or_else(PoisonError::into_inner);
+        mine.as_ref().is_some_and(|mine| Arc::ptr_eq(&mine.0, &parent.0))
+    }
+
     /// Hashes that it took to make this version from its parent.
     pub(crate) fn hashes(&self) -> u64 {
         self.0.hashes
