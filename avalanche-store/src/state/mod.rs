@@ -101,6 +101,9 @@ impl<K: KeyValue> State<K> {
             Some(record) => core.record(&record)?,
             None => Meta::default(),
         };
+        if meta.heights.is_some_and(|(height, oldest)| height < oldest) {
+            return Err(core.corrupt("the oldest height is above the last"));
+        }
         core.oldest.store(meta.heights.map_or(0, |(_, oldest)| oldest), Ordering::Release);
         let accepted = Tree::stored(Arc::new(Pool::default()), Item::Empty);
         let mut state = Self { core: Arc::new(core), options, accepted, meta };

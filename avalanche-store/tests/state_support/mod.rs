@@ -1,5 +1,5 @@
 //! What tests of the Merkle map and of the state share: a naive tree, a store in memory, goldens.
-#![expect(dead_code, reason = "each test file uses a part of it")]
+#![expect(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
