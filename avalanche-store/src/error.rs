@@ -173,6 +173,43 @@ pub enum Error {
         /// The lowest height that can be read.
         first: u64,
     },
+
+    // What an authenticated state answers.
+    /// A view that is not over the accepted state, or of another height, cannot be accepted.
+    /// Nothing was changed. Execute its block again.
+    ViewNotNext {
+        /// The height to accept.
+        height: u64,
+        /// The height of the view.
+        view: u64,
+        /// The accepted height; `None` before the first.
+        accepted: Option<u64>,
+    },
+    /// The state was rolled back since this view was begun. Execute its block again.
+    StaleView,
+    /// A state can be imported only into an empty store, or where the same import has begun.
+    StoreNotEmpty {
+        /// The store.
+        path: PathBuf,
+    },
+    /// An import has not come to its end. Go on with it, or begin again in an empty store.
+    ImportUnfinished {
+        /// The store.
+        path: PathBuf,
+    },
+    /// A range does not continue an import: it is of another root, or begins elsewhere. Nothing was
+    /// changed. Ask for one from the import's position.
+    ImportOutOfPlace {
+        /// The store.
+        path: PathBuf,
+    },
+    /// Entries do not have the root that they are said to have.
+    RootDiffers {
+        /// The store, or the file.
+        path: PathBuf,
+        /// The height that they are said to be of.
+        height: u64,
+    },
 }
 
 impl Error {
@@ -288,6 +325,38 @@ impl fmt::Display for Error {
             Self::Pruned { height, first } => {
                 write!(f, "height {height} has been pruned: ask at {first} or above")
             }
+            Self::ViewNotNext { height, view, accepted } => write!(
+                f,
+                "a view of height {view} cannot be accepted at {height} over height {}: execute \
+                 its block on the accepted state",
+                Accepted(*accepted)
+            ),
+            Self::StaleView => f.write_str(
+                "the state was rolled back since this view was begun: execute its block again",
+            ),
+            Self::StoreNotEmpty { path } => write!(
+                f,
+                "{} holds something else: import a state into an empty store",
+                path.display()
+            ),
+            Self::ImportUnfinished { path } => write!(
+                f,
+                "{} holds a state whose import is not finished: go on with it, or begin again in \
+                 an empty store",
+                path.display()
+            ),
+            Self::ImportOutOfPlace { path } => write!(
+                f,
+                "the range does not continue the import into {}: ask for one of its root from its \
+                 position on",
+                path.display()
+            ),
+            Self::RootDiffers { path, height } => write!(
+                f,
+                "the entries of height {height} in {} do not have the root that is stated: take \
+                 another copy, or rebuild the state from the log",
+                path.display()
+            ),
         }
     }
 }
@@ -297,6 +366,18 @@ impl error::Error for Error {
         match self {
             Self::Io { source, .. } => Some(source),
             _ => None,
+        }
+    }
+}
+
+/// A height that may not be there yet, for messages.
+struct Accepted(Option<u64>);
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(height) => write!(f, "{height}"),
+            None => f.write_str("none"),
         }
     }
 }

@@ -20,7 +20,9 @@ mod disk;
 mod error;
 mod key_value;
 mod log;
+mod merkle;
 pub mod recovery;
+mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod views;
@@ -39,5 +41,13 @@ pub use key_value::{KeyRange, KeyValue, Limits, Order, Pair, Pairs};
 pub use log::{
     Block, BlockLog, Blocks, CutTail, ImportReport, LogConfig, LogDamage, LogReader, OpenReport,
     PruneBelow, Retention, StreamFault, VerifyReport,
+};
+pub use merkle::{
+    EMPTY, Hash, Proof, ProofFault, RangeLimits, RangeProof, VerifiedRange, key_hash, value_hash,
+};
+#[cfg(feature = "testing")]
+pub use merkle::{RawTree, check_proof_bytes};
+pub use state::{
+    Checkpoints, Draft, Import, Keep, Pruned, State, StateOptions, VerifiedCheckpoint, View,
 };
 pub use views::{Overlay, Prefixed, Pruning, Versioned};

@@ -1,0 +1,457 @@
+//! Four levels of the binary trie in one record, packed.
+//!
+//! ```text
+//!  position            1                 not stored: the parent holds it
+//!                 2         3
+//!               4   5     6   7          p has the halves 2p and 2p + 1
+//!              8..................15
+//!             16..................31     slots 0 to 15: the next four bits of a key hash
+//!
+//!  cells (32 bytes each), in one allocation:
+//!    references to the nodes below, two a cell, in slot order
+//!    hashes of the positions that exist, ascending
+//!    leaves: key hash, value hash, in slot order
+//! ```
+//!
+//! A position exists if its subtree has a leaf and its parent's has two or more: a leaf stands at
+//! the highest position where it is alone, as the one-leaf rule has it. So a node with n leaves
+//! and nodes below has about 2n - 2 hashes, and all siblings of a path lie together.
+//!
+//! As a record (own layout: it is written for each dirty node, and is a third shorter than one with
+//! inner hashes, which reading computes anew to compare them with what the parent says):
+//!
+//! ```text
+//!   version 1 | occupied u16 | leaves u16 | for each occupied slot, ascending
+//!                                             leaf: key hash 32, value hash 32
+//!                                             node: height written u64, hash 32
+//! ```
+//! All numbers are little-endian.
+
+use super::hash::{EMPTY, Hash, inner_hash, is_leaf, leaf_hash};
+use super::path::{NIBBLES, Path, nibble};
+
+/// The version of a node's record.
+const VERSION: u8 = 1;
+
+/// A slot number that no node has: the node is only in the store.
+pub(crate) const NOT_LOADED: u32 = u32::MAX;
+
+/// Where a node is: in memory while `slot` holds it, and in the store below `born` for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ref {
+    /// Which entry of the pool held it.
+    pub(crate) slot: u32,
+    /// Which version of the tree made it. An entry with another was used again.
+    pub(crate) serial: u32,
+    /// The height that it was, or will be, written at.
+    pub(crate) born: u64,
+}
+
+/// A key hash and a value hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    /// Where it stands.
+    pub(crate) key: Hash,
+    /// What it says.
+    pub(crate) value: Hash,
+    /// The hash of the two.
+    pub(crate) hash: Hash,
+}
+
+impl Leaf {
+    /// Hashes it.
+    pub(crate) fn new(key: Hash, value: Hash) -> Self {
+        Self { key, value, hash: leaf_hash(&key, &value) }
+    }
+}
+
+/// A subtree that begins where a node begins or could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// No leaf.
+    Empty,
+    /// One.
+    Leaf(Leaf),
+    /// Two or more.
+    Inner {
+        /// Its hash.
+        hash: Hash,
+        /// Its topmost node.
+        at: Ref,
+    },
+}
+
+impl Item {
+    /// The hash of the subtree.
+    pub(crate) const fn hash(&self) -> Hash {
+        match self {
+            Self::Empty => EMPTY,
+            Self::Leaf(leaf) => leaf.hash,
+            Self::Inner { hash, .. } => *hash,
+        }
+    }
+}
+
+/// A packed node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Bit p: position p exists, for p from 2 to 31.
+    present: u32,
+    /// Bit s: slot s is not empty.
+    occupied: u16,
+    /// Bit s: slot s is a leaf.
+    leaves: u16,
+    cells: Box<[Hash]>,
+}
+
+/// What a slot holds, without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Empty,
+    Leaf,
+    Inner,
+}
+
+/// Why bytes are no node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// Written by a later release.
+    Version(u8),
+    /// Not a node's bytes, or not of the node that its parent means.
+    Bytes(&'static str),
+}
+
+impl Node {
+    pub(crate) fn kind(&self, slot: usize) -> Kind {
+        match (self.occupied >> slot & 1, self.leaves >> slot & 1) {
+            (0, _) => Kind::Empty,
+            (_, 0) => Kind::Inner,
+            _ => Kind::Leaf,
+        }
+    }
+
+    /// Bytes of its cells.
+    pub(crate) fn bytes(&self) -> usize {
+        self.cells.len() * 32
+    }
+
+    const fn nodes(&self) -> u16 {
+        self.occupied & !self.leaves
+    }
+
+    /// Cells before the hashes.
+    const fn ref_cells(&self) -> usize {
+        (self.nodes().count_ones() as usize).div_ceil(2)
+    }
+
+    fn hash_cell(&self, position: usize) -> usize {
+        self.ref_cells() + (self.present & ((1 << position) - 1)).count_ones() as usize
+    }
+
+    fn leaf_cell(&self, slot: usize) -> usize {
+        let before = (self.leaves & ((1 << slot) - 1)).count_ones() as usize;
+        self.ref_cells() + self.present.count_ones() as usize + 2 * before
+    }
+
+    fn cell(&self, index: usize) -> Hash {
+        self.cells.get(index).copied().unwrap_or(EMPTY)
+    }
+
+    fn set_cell(&mut self, index: usize, hash: &Hash) {
+        if let Some(cell) = self.cells.get_mut(index) {
+            *cell = *hash;
+        }
+    }
+
+    pub(crate) const fn exists(&self, position: usize) -> bool {
+        self.present >> position & 1 == 1
+    }
+
+    /// The hash at a position, [`EMPTY`] if it does not exist.
+    pub(crate) fn hash_at(&self, position: usize) -> Hash {
+        if self.exists(position) { self.cell(self.hash_cell(position)) } else { EMPTY }
+    }
+
+    pub(crate) fn set_hash(&mut self, position: usize, hash: &Hash) {
+        self.set_cell(self.hash_cell(position), hash);
+    }
+
+    /// Where the leaf in a slot stands.
+    pub(crate) fn leaf_position(&self, slot: usize) -> usize {
+        let mut position = 16 + slot;
+        while position > 1 && !self.exists(position) {
+            position /= 2;
+        }
+        position
+    }
+
+    /// Whether what stands at a position that exists is one leaf.
+    pub(crate) fn is_leaf(&self, position: usize) -> bool {
+        is_leaf(&self.hash_at(position))
+    }
+
+    /// The slot of the only leaf below a position.
+    pub(crate) fn slot_below(&self, position: usize) -> usize {
+        let levels = 4 - position.max(1).ilog2();
+        let first = (position << levels) & 15;
+        first + (self.occupied >> first).trailing_zeros() as usize
+    }
+
+    /// Key hash and value hash of the leaf in a slot.
+    pub(crate) fn leaf_pair(&self, slot: usize) -> (Hash, Hash) {
+        let at = self.leaf_cell(slot);
+        (self.cell(at), self.cell(at + 1))
+    }
+
+    /// The key hash of the leaf in a slot.
+    pub(crate) fn leaf_key(&self, slot: usize) -> Hash {
+        self.cell(self.leaf_cell(slot))
+    }
+
+    /// The leaf in a slot.
+    pub(crate) fn leaf(&self, slot: usize) -> Leaf {
+        let (key, value) = self.leaf_pair(slot);
+        Leaf { key, value, hash: self.hash_at(self.leaf_position(slot)) }
+    }
+
+    /// Puts a leaf of the same key in the place of one. Gives its position.
+    pub(crate) fn set_leaf(&mut self, slot: usize, leaf: &Leaf) -> usize {
+        let position = self.leaf_position(slot);
+        self.set_cell(self.leaf_cell(slot) + 1, &leaf.value);
+        self.set_hash(position, &leaf.hash);
+        position
+    }
+
+    /// The node below a slot.
+    pub(crate) fn node(&self, slot: usize) -> Ref {
+        let index = (self.nodes() & ((1 << slot) - 1)).count_ones() as usize;
+        let cell = self.cell(index / 2);
+        let [a, b] = halves(&cell);
+        let half = if index.is_multiple_of(2) { a } else { b };
+        Ref {
+            slot: u32::from_le_bytes([half[0], half[1], half[2], half[3]]),
+            serial: u32::from_le_bytes([half[4], half[5], half[6], half[7]]),
+            born: u64::from_le_bytes([
+                half[8], half[9], half[10], half[11], half[12], half[13], half[14], half[15],
+            ]),
+        }
+    }
+
+    /// Puts a node in the place of one.
+    pub(crate) fn set_node(&mut self, slot: usize, at: Ref, hash: &Hash) {
+        self.set_ref(slot, at);
+        self.set_hash(16 + slot, hash);
+    }
+
+    fn set_ref(&mut self, slot: usize, at: Ref) {
+        let index = (self.nodes() & ((1 << slot) - 1)).count_ones() as usize;
+        if let Some(cell) = self.cells.get_mut(index / 2) {
+            let from = 16 * (index % 2);
+            let parts = [(0, 4), (4, 4), (8, 8)];
+            let (slot, serial, born) =
+                (at.slot.to_le_bytes(), at.serial.to_le_bytes(), at.born.to_le_bytes());
+            let bytes: [&[u8]; 3] = [&slot, &serial, &born];
+            for ((offset, len), bytes) in parts.into_iter().zip(bytes) {
+                if let Some(to) = cell.get_mut(from + offset..from + offset + len) {
+                    to.copy_from_slice(bytes);
+                }
+            }
+        }
+    }
+
+    /// What a slot holds.
+    pub(crate) fn item(&self, slot: usize) -> Item {
+        match self.kind(slot) {
+            Kind::Empty => Item::Empty,
+            Kind::Leaf => Item::Leaf(self.leaf(slot)),
+            Kind::Inner => Item::Inner { hash: self.hash_at(16 + slot), at: self.node(slot) },
+        }
+    }
+
+    /// The slots that hold something, ascending.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        let occupied = self.occupied;
+        (0..16).filter(move |slot| occupied >> slot & 1 == 1)
+    }
+
+    /// Packs 16 subtrees. Positions in `dirty` (bit p) are hashed, others taken from `old`.
+    ///
+    /// Gives the whole subtree with its node, if there is one, and how many hashes it took.
+    pub(crate) fn pack(items: &[Item; 16], dirty: u32, old: &Self) -> (Packed, u64) {
+        let mut at = [Position::Empty; 32];
+        let mut hash = [EMPTY; 32];
+        let mut hashes = 0;
+        let mut node = Self::default();
+        let mut refs = 0;
+        for (slot, item) in items.iter().enumerate() {
+            let (kind, bits) = match item {
+                Item::Empty => continue,
+                Item::Leaf(_) => (Position::Leaf(slot), 1),
+                Item::Inner { .. } => (Position::Inner, 0),
+            };
+            refs += usize::from(bits == 0);
+            node.occupied |= 1 << slot;
+            node.leaves |= bits << slot;
+            set(&mut at, 16 + slot, kind);
+            set(&mut hash, 16 + slot, item.hash());
+        }
+        for p in (1..16).rev() {
+            let (l, r) = (get(&at, 2 * p, Position::Empty), get(&at, 2 * p + 1, Position::Empty));
+            let (hl, hr) = (get(&hash, 2 * p, EMPTY), get(&hash, 2 * p + 1, EMPTY));
+            let (kind, sum) = match (l, r) {
+                (Position::Empty, Position::Empty) => continue,
+                (Position::Leaf(_), Position::Empty) => (l, hl),
+                (Position::Empty, Position::Leaf(_)) => (r, hr),
+                _ => {
+                    node.present |= u32::from(l != Position::Empty) << (2 * p);
+                    node.present |= u32::from(r != Position::Empty) << (2 * p + 1);
+                    if dirty >> p & 1 == 1 {
+                        hashes += 1;
+                        (Position::Inner, inner_hash(&hl, &hr))
+                    } else {
+                        (Position::Inner, old.hash_at(p))
+                    }
+                }
+            };
+            set(&mut at, p, kind);
+            set(&mut hash, p, sum);
+        }
+        let root = match get(&at, 1, Position::Empty) {
+            Position::Empty => return (Packed::Item(Item::Empty), hashes),
+            Position::Leaf(slot) => {
+                return (Packed::Item(get(items, slot, Item::Empty)), hashes);
+            }
+            Position::Inner => get(&hash, 1, EMPTY),
+        };
+        let mut cells = Vec::with_capacity(
+            refs.div_ceil(2)
+                + node.present.count_ones() as usize
+                + 2 * node.leaves.count_ones() as usize,
+        );
+        cells.resize(refs.div_ceil(2), EMPTY);
+        cells.extend((2..32).filter(|p| node.exists(*p)).map(|p| get(&hash, p, EMPTY)));
+        for item in items {
+            if let Item::Leaf(leaf) = item {
+                cells.extend([leaf.key, leaf.value]);
+            }
+        }
+        node.cells = cells.into_boxed_slice();
+        for (slot, item) in items.iter().enumerate() {
+            if let Item::Inner { at, .. } = item {
+                node.set_ref(slot, *at);
+            }
+        }
+        (Packed::Node(node, root), hashes)
+    }
+
+    /// Hashes anew the positions in `dirty` (bit p) of a node whose structure did not change.
+    /// Gives its hash, and how many hashes it took.
+    pub(crate) fn rehash(&mut self, dirty: u32) -> (Hash, u64) {
+        let (mut root, mut hashes) = (EMPTY, 0);
+        for p in (1..16).rev() {
+            if dirty >> p & 1 == 1 {
+                let hash = inner_hash(&self.hash_at(2 * p), &self.hash_at(2 * p + 1));
+                hashes += 1;
+                if p == 1 { root = hash } else { self.set_hash(p, &hash) }
+            }
+        }
+        (root, hashes)
+    }
+
+    /// The record of this node.
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        to.push(VERSION);
+        to.extend(self.occupied.to_le_bytes());
+        to.extend(self.leaves.to_le_bytes());
+        for slot in self.slots() {
+            if self.kind(slot) == Kind::Leaf {
+                let (key, value) = self.leaf_pair(slot);
+                to.extend(key);
+                to.extend(value);
+            } else {
+                to.extend(self.node(slot).born.to_le_bytes());
+                to.extend(self.hash_at(16 + slot));
+            }
+        }
+    }
+
+    /// The node of a record, if it is the one at `path` whose hash is `expected`.
+    pub(crate) fn decode(bytes: &[u8], path: &Path, expected: &Hash) -> Result<Self, Malformed> {
+        const SHORT: Malformed = Malformed::Bytes("a node's record is cut short");
+        let (version, rest) = bytes.split_first().ok_or(SHORT)?;
+        if *version != VERSION {
+            return Err(Malformed::Version(*version));
+        }
+        let (occupied, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (leaves, mut rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (occupied, leaves) = (u16::from_le_bytes(*occupied), u16::from_le_bytes(*leaves));
+        if leaves & !occupied != 0 {
+            return Err(Malformed::Bytes("a node's record has leaves in empty slots"));
+        }
+        let mut items = [Item::Empty; 16];
+        for (slot, item) in items.iter_mut().enumerate() {
+            if occupied >> slot & 1 == 0 {
+                continue;
+            }
+            *item = if leaves >> slot & 1 == 1 {
+                let (key, after) = rest.split_first_chunk().ok_or(SHORT)?;
+                let (value, after) = after.split_first_chunk().ok_or(SHORT)?;
+                rest = after;
+                if Path::of(key, path.depth()) != *path || nibble(key, path.depth()) != slot {
+                    return Err(Malformed::Bytes("a node's record has a leaf of another place"));
+                }
+                Item::Leaf(Leaf::new(*key, *value))
+            } else {
+                let (born, after) = rest.split_first_chunk().ok_or(SHORT)?;
+                let (hash, after) = after.split_first_chunk().ok_or(SHORT)?;
+                rest = after;
+                if is_leaf(hash) || path.depth() + 1 >= NIBBLES {
+                    return Err(Malformed::Bytes("a node's record names a node that cannot be"));
+                }
+                let born = u64::from_le_bytes(*born);
+                Item::Inner { hash: *hash, at: Ref { slot: NOT_LOADED, serial: 0, born } }
+            };
+        }
+        if !rest.is_empty() {
+            return Err(Malformed::Bytes("a node's record has bytes too many"));
+        }
+        match Self::pack(&items, u32::MAX, &Self::default()).0 {
+            Packed::Node(node, hash) if hash == *expected => Ok(node),
+            _ => Err(Malformed::Bytes("a node's hash is not what its parent or root says")),
+        }
+    }
+}
+
+/// What [`Node::pack`] made of 16 subtrees.
+#[derive(Debug)]
+pub(crate) enum Packed {
+    /// At most one leaf is left: no node.
+    Item(Item),
+    /// A node, with its hash.
+    Node(Node, Hash),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Empty,
+    Leaf(usize),
+    Inner,
+}
+
+fn halves(cell: &Hash) -> [[u8; 16]; 2] {
+    let mut out = [[0; 16]; 2];
+    for (to, from) in out.iter_mut().zip(cell.as_chunks::<16>().0) {
+        *to = *from;
+    }
+    out
+}
+
+fn get<T: Copy, const N: usize>(array: &[T; N], index: usize, default: T) -> T {
+    array.get(index).copied().unwrap_or(default)
+}
+
+fn set<T, const N: usize>(array: &mut [T; N], index: usize, value: T) {
+    if let Some(place) = array.get_mut(index) {
+        *place = value;
+    }
+}

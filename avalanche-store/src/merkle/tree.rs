@@ -1,0 +1,191 @@
+//! A version of the tree in memory, which shares nodes with the versions before and beside it.
+//!
+//! ```text
+//!   accepted A ----> V1 ----> V2          each version knows the nodes that it made and those
+//!               \                         of its parent that it replaced
+//!                --> W1
+//!
+//!   V1 is accepted:  A gets the list of what V1 replaced, and frees it when A is dropped:
+//!                    by then nobody reads A, and W1, which kept A, is gone too
+//!   W1 is dropped:   frees what it made; only its own children could read that, and they keep it
+//! ```
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Hash;
+use super::node::{Item, Node};
+use super::path::Path;
+use super::pool::{Pool, find};
+use super::update::{KeyChange, Replaced, Updater, Work};
+
+/// Where nodes are that are not in memory.
+pub(crate) trait Load: Sync {
+    /// Why a node cannot be had.
+    type Error: Send;
+
+    /// The node at `path` that was written at height `born`, verified against `hash`.
+    fn load(&self, born: u64, path: &Path, hash: &Hash) -> Result<Node, Self::Error>;
+}
+
+/// One version of the tree. A clone is the same version.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree(Arc<Version>);
+
+#[derive(Debug)]
+struct Version {
+    pool: Arc<Pool>,
+    root: Item,
+    serial: u32,
+    /// Kept until this version is accepted: it frees what is not kept.
+    parent: Mutex<Option<Tree>>,
+    made: Vec<(u32, Path)>,
+    replaced: Vec<Replaced>,
+    hashes: u64,
+    settled: AtomicBool,
+    /// What the accepted child of this version replaced.
+    legacy: Mutex<Vec<(u32, u32)>>,
+}
+
+impl Tree {
+    /// A version of which the store has every node.
+    pub(crate) fn stored(pool: Arc<Pool>, root: Item) -> Self {
+        Self(Arc::new(Version {
+            pool,
+            root,
+            serial: 0,
+            parent: Mutex::new(None),
+            made: Vec::new(),
+            replaced: Vec::new(),
+            hashes: 0,
+            settled: AtomicBool::new(true),
+            legacy: Mutex::new(Vec::new()),
+        }))
+    }
+
+    pub(crate) fn root(&self) -> &Item {
+        &self.0.root
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.0.pool
+    }
+
+    /// Whether `parent` is what this version was made from, and it is not accepted yet.
+    pub(crate) fn is_child_of(&self, parent: &Self) -> bool {
+        let mine = self.0.parent.lock().unwrap_or_else(PoisonError::into_inner);
+        mine.as_ref().is_some_and(|mine| Arc::ptr_eq(&mine.0, &parent.0))
+    }
+
+    /// Hashes that it took to make this version from its parent.
+    pub(crate) fn hashes(&self) -> u64 {
+        self.0.hashes
+    }
+
+    /// Nodes of the parent that this version no longer has.
+    pub(crate) fn replaced(&self) -> &[Replaced] {
+        &self.0.replaced
+    }
+
+    /// The version after `changes`, which will be written at height `born`. Of several changes of
+    /// a key the last one counts.
+    pub(crate) fn apply<L: Load>(
+        &self,
+        born: u64,
+        changes: Vec<KeyChange>,
+        threads: usize,
+        load: &L,
+    ) -> Result<Self, L::Error> {
+        let changes = sorted(changes);
+        let pool = &self.0.pool;
+        let serial = pool.next_serial();
+        let mut work = Work::default();
+        let reader = pool.read();
+        let updater = Updater { entries: reader.entries(), pool, load, born, serial };
+        let result = updater.root(&self.0.root, &changes, threads, &mut work);
+        drop(reader);
+        let root = match result {
+            Ok(root) => root.unwrap_or(self.0.root),
+            Err(error) => {
+                let slots: Vec<_> = work.made.iter().map(|made| made.slot).collect();
+                pool.give_back(&slots);
+                return Err(error);
+            }
+        };
+        let made = pool.install(work.made, born, serial);
+        Ok(Self(Arc::new(Version {
+            pool: Arc::clone(pool),
+            root,
+            serial,
+            parent: Mutex::new(Some(self.clone())),
+            made,
+            replaced: work.replaced,
+            hashes: work.hashes,
+            settled: AtomicBool::new(false),
+            legacy: Mutex::new(Vec::new()),
+        })))
+    }
+
+    /// Calls `visit` for each node that this version made and that is in memory.
+    pub(crate) fn each_made(&self, mut visit: impl FnMut(&Path, &Node)) {
+        let reader = self.0.pool.read();
+        for (slot, path) in &self.0.made {
+            if let Some(node) = reader.entries().get(*slot as usize) {
+                visit(path, node.node());
+            }
+        }
+    }
+
+    /// Says that the store has this version: it was accepted, and its parent is history.
+    pub(crate) fn settle(&self) {
+        let version = &self.0;
+        if version.settled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        version.pool.settle(version.made.iter().map(|(slot, _)| *slot), version.serial);
+        let parent = version.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(parent) = parent {
+            let replaced =
+                version.replaced.iter().map(|replaced| (replaced.at.slot, replaced.at.serial));
+            parent.0.legacy.lock().unwrap_or_else(PoisonError::into_inner).extend(replaced);
+        }
+    }
+
+    /// The node that begins a subtree.
+    pub(crate) fn with_node<L: Load, R>(
+        &self,
+        hash: &Hash,
+        at: super::Ref,
+        path: &Path,
+        load: &L,
+        then: impl FnOnce(&Node) -> Result<R, L::Error>,
+    ) -> Result<R, L::Error> {
+        let node = find(self.0.pool.read().entries(), at).cloned();
+        match node {
+            Some(node) => then(&node),
+            None => then(&load.load(at.born, path, hash)?),
+        }
+    }
+}
+
+impl Drop for Version {
+    fn drop(&mut self) {
+        let legacy = self.legacy.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let settled = *self.settled.get_mut();
+        let made = self.made.iter().filter(|_| !settled).map(|(slot, _)| (*slot, self.serial));
+        self.pool.free(made.chain(legacy.drain(..)));
+    }
+}
+
+/// Sorts by key hash; of several changes of a key the last one stays.
+fn sorted(mut changes: Vec<KeyChange>) -> Vec<KeyChange> {
+    changes.sort_by_key(|change| change.key);
+    changes.dedup_by(|later, kept| {
+        let same = later.key == kept.key;
+        if same {
+            kept.value = later.value;
+        }
+        same
+    });
+    changes
+}

@@ -1,0 +1,241 @@
+//! States that are not accepted: changes over the accepted one, or over each other.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::core::Core;
+use crate::merkle::{KeyChange, Tree};
+use crate::{Error, Hash, KeyValue, Proof, key_hash, value_hash};
+
+/// Values by key; `None` is a deletion.
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// What a view or a draft is over.
+#[derive(Debug)]
+pub(super) enum Base<K> {
+    /// The accepted state at a height; `None` before the first.
+    Accepted(Option<u64>),
+    /// A view.
+    View(View<K>),
+}
+
+impl<K> Clone for Base<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Accepted(height) => Self::Accepted(*height),
+            Self::View(view) => Self::View(view.clone()),
+        }
+    }
+}
+
+/// What a block makes of its parent's state, while it is executed. [`seal`](Self::seal) ends that.
+#[derive(Debug)]
+pub struct Draft<K> {
+    pub(super) core: Arc<Core<K>>,
+    pub(super) base: Base<K>,
+    pub(super) tree: Tree,
+    pub(super) height: u64,
+    pub(super) threads: usize,
+    pub(super) epoch: u64,
+    pub(super) changes: Changes,
+}
+
+/// The state of a block that was executed, and may be accepted: fixed, with a known root. A clone
+/// is the same view. Drafts and views over it keep it alive.
+#[derive(Debug)]
+pub struct View<K>(Arc<Inner<K>>);
+
+#[derive(Debug)]
+struct Inner<K> {
+    core: Arc<Core<K>>,
+    /// The accepted state at its own height, once it was accepted.
+    base: Mutex<Base<K>>,
+    tree: Tree,
+    height: u64,
+    threads: usize,
+    epoch: u64,
+    changes: Changes,
+}
+
+impl<K> Clone for View<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: KeyValue> Draft<K> {
+    /// The height that this will be the state of.
+    #[must_use]
+    pub const fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// The value of `key` after the changes so far.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, what is read is damaged, the height below was pruned, or the
+    /// state was rolled back.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.changes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => get(&self.core, self.base.clone(), self.epoch, key),
+        }
+    }
+
+    /// Sets `key` to `value`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyTooLarge`], [`Error::ValueTooLarge`] if the store could not take the pair, which
+    /// lies in one row of it with 6 bytes more. Nothing changes.
+    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let (key, value) = (key.into(), value.into());
+        self.check(key.len(), value.len())?;
+        self.changes.insert(key, Some(value));
+        Ok(())
+    }
+
+    /// Deletes `key`; one that is absent is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyTooLarge`]. Nothing changes.
+    pub fn delete(&mut self, key: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let key = key.into();
+        self.check(key.len(), 0)?;
+        self.changes.insert(key, None);
+        Ok(())
+    }
+
+    fn check(&self, key: usize, value: usize) -> Result<(), Error> {
+        super::check_size(&self.core.store, key, value)
+    }
+
+    /// Computes the root: hashes what changed, once, by as many threads as the state was opened
+    /// with.
+    ///
+    /// # Errors
+    ///
+    /// If a node has to be read from the store and cannot be, or is damaged.
+    pub fn seal(self) -> Result<View<K>, Error> {
+        check_epoch(&self.core, self.epoch)?;
+        let changes = self.changes.iter().map(|(key, value)| KeyChange {
+            key: key_hash(key),
+            value: value.as_deref().map(value_hash),
+        });
+        let tree = self.tree.apply(self.height, changes.collect(), self.threads, &*self.core)?;
+        Ok(View(Arc::new(Inner {
+            core: self.core,
+            base: Mutex::new(self.base),
+            tree,
+            height: self.height,
+            threads: self.threads,
+            epoch: self.epoch,
+            changes: self.changes,
+        })))
+    }
+}
+
+impl<K: KeyValue> View<K> {
+    /// The height that this is the state of.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.0.height
+    }
+
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.0.tree.root().hash()
+    }
+
+    /// How many leaf and inner hashes the root took.
+    #[must_use]
+    pub fn hashes(&self) -> u64 {
+        self.0.tree.hashes()
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Draft::get`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        get(&self.0.core, Base::View(self.clone()), self.0.epoch, key)
+    }
+
+    /// The proof of what `key` has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Draft::get`].
+    pub fn prove(&self, key: &[u8]) -> Result<Proof, Error> {
+        check_epoch(&self.0.core, self.0.epoch)?;
+        self.0.tree.prove(&key_hash(key), &*self.0.core)
+    }
+
+    /// Begins the state of a child: of the next height.
+    #[must_use]
+    pub fn begin(&self) -> Draft<K> {
+        Draft {
+            core: Arc::clone(&self.0.core),
+            base: Base::View(self.clone()),
+            tree: self.0.tree.clone(),
+            height: self.0.height.saturating_add(1),
+            threads: self.0.threads,
+            epoch: self.0.epoch,
+            changes: Changes::new(),
+        }
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.0.tree
+    }
+
+    pub(super) fn changes(&self) -> &Changes {
+        &self.0.changes
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+
+    /// Says that the store has this view.
+    pub(super) fn settle(&self) {
+        self.0.tree.settle();
+        let mut base = self.0.base.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *base, Base::Accepted(Some(self.0.height)));
+        drop(base);
+        drop(old);
+    }
+}
+
+/// The value of `key` in `base`: the newest change of it, or else what is accepted.
+fn get<K: KeyValue>(
+    core: &Core<K>,
+    mut base: Base<K>,
+    epoch: u64,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
+    let value = loop {
+        match base {
+            Base::View(view) => {
+                if let Some(value) = view.0.changes.get(key) {
+                    break value.clone();
+                }
+                let next = view.0.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                base = next;
+            }
+            Base::Accepted(None) => break None,
+            Base::Accepted(Some(height)) => break core.value_at(key, &key_hash(key), height)?,
+        }
+    };
+    check_epoch(core, epoch)?;
+    Ok(value)
+}
+
+fn check_epoch<K>(core: &Core<K>, epoch: u64) -> Result<(), Error> {
+    if core.rolled_back.load(Ordering::Acquire) == epoch { Ok(()) } else { Err(Error::StaleView) }
+}
