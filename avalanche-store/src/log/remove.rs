@@ -8,10 +8,10 @@ use super::format::parse_segment_name;
 use super::recover::{copy, list};
 use super::report::OpenReport;
 use super::view::{Place, Shared};
-use crate::{Disk, DiskFile, Error, OpenMode};
+use crate::{Disk, DiskFile, Error, OpenMode, VerifiedCheckpoint};
 
 /// Shows that a durable, verified checkpoint of the state stands at a height, so that blocks below
-/// it can go. Checkpoints give it out.
+/// it can go: made from a [`VerifiedCheckpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PruneBelow {
     checkpoint: Height,
@@ -19,10 +19,6 @@ pub struct PruneBelow {
 
 impl PruneBelow {
     /// For what has just verified a durable checkpoint of the state at this height.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(dead_code, reason = "checkpoints give it out, and they are built beside this")
-    )]
     pub(crate) const fn checkpoint(checkpoint: Height) -> Self {
         Self { checkpoint }
     }
@@ -34,6 +30,12 @@ impl PruneBelow {
     }
 }
 
+impl From<&VerifiedCheckpoint> for PruneBelow {
+    fn from(checkpoint: &VerifiedCheckpoint) -> Self {
+        Self::checkpoint(Height::new(checkpoint.height()))
+    }
+}
+
 impl<D: Disk> BlockLog<D> {
     /// Removes blocks below a height, as far as they fill whole segments; the last segment stays.
     /// Returns how many blocks went.
@@ -42,7 +44,12 @@ impl<D: Disk> BlockLog<D> {
     ///
     /// [`Error::ArchiveKeepsAll`], [`Error::PruneAboveCheckpoint`]: nothing was changed.
     /// [`Error::LogDamaged`], [`Error::Poisoned`]. Otherwise the log is poisoned.
-    pub fn prune_below(&mut self, height: Height, proof: PruneBelow) -> Result<u64, Error> {
+    pub fn prune_below(
+        &mut self,
+        height: Height,
+        proof: impl Into<PruneBelow>,
+    ) -> Result<u64, Error> {
+        let proof = proof.into();
         self.check_open()?;
         if self.reader.shared.config.retention == Retention::Archive {
             return Err(Error::ArchiveKeepsAll { path: self.dir().into() });

@@ -22,10 +22,14 @@
 //! A state sync that was cut off leaves a state without a log. Whoever runs it keeps a mark that it is
 //! under way, and goes on with it rather than ask for a plan.
 
+mod run;
+
 use std::ops::RangeInclusive;
 use std::{error, fmt};
 
 use avalanche_consensus::Height;
+
+pub use run::{Execute, Halted, Recovered, recover};
 
 /// What is on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
