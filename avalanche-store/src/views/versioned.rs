@@ -171,7 +171,8 @@ impl<K: KeyValue> Versioned<K> {
     }
 
     /// Removes everything above a height, for recovery: later heights may then be committed anew.
-    /// Reads all keys. Interrupted, it goes on when the store is opened.
+    /// Reads all keys. Interrupted, it goes on when the store is opened. A scan of a removed height
+    /// that goes on while that height is committed anew may see both.
     ///
     /// # Errors
     ///
