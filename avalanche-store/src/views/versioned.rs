@@ -126,7 +126,7 @@ impl<K: KeyValue> Versioned<K> {
     ///
     /// # Errors
     ///
-    /// [`Error::HeightTaken`]; [`Error::KeyTooLarge`], [`Error::ValueTooLarge`]; those of the store.
+    /// [`Error::HeightTaken`]; [`Error::KeyTooLarge`], [`Error::ValueTooLarge`]; the store's own.
     pub fn commit_at(&self, height: u64, changes: Batch) -> Result<(), Error> {
         self.commit_with(height, changes, Batch::new())
     }
