@@ -10,8 +10,8 @@ use std::{fmt, io};
 ///
 /// - Bytes written are read back at once; they survive power loss after
 ///   [`DiskFile::sync_data`] of their file has returned.
-/// - A file that was made, renamed or removed is so after power loss once [`sync_dir`](Self::sync_dir)
-///   of its folder has returned; before that, either is possible.
+/// - A file that was made, renamed or removed is so after power loss once
+///   [`sync_dir`](Self::sync_dir) of its folder has returned; before that, either is possible.
 /// - A rename is atomic and replaces the target.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// An open file.

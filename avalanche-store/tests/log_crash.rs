@@ -13,7 +13,8 @@ use log_support::{DIR, Lcg, body, config, id};
 /// What a script does next.
 #[derive(Clone, Debug)]
 enum Step {
-    Append(usize),
+    /// A block of so many bytes.
+    Append(u64),
     Sync,
     Prune,
     /// Gives up the last blocks, as many.
@@ -56,14 +57,15 @@ struct Counts {
     rewritten: u64,
     headless: u64,
     indexes_rebuilt: u64,
+    crashed_twice: u64,
 }
 
 fn script(random: &mut Lcg) -> Vec<Step> {
     let step = |random: &mut Lcg| match random.below(20) {
         0..=10 => Step::Append(match random.below(8) {
             0 => 0,
-            1 => 900 + random.below(1500) as usize,
-            _ => random.below(300) as usize,
+            1 => 900 + random.below(1500),
+            _ => random.below(300),
         }),
         11..=15 => Step::Sync,
         16 => Step::Prune,
@@ -86,7 +88,8 @@ fn run(disk: &SimDisk, steps: &[Step], model: &mut Model) -> Result<(), Error> {
         match step {
             Step::Append(bytes) => {
                 let height = model.next();
-                let content = body(height + 1000 * model.epoch, *bytes);
+                let content =
+                    body(height + 1000 * model.epoch, usize::try_from(*bytes).expect("few"));
                 // Before the call: an append that fails may have written it.
                 model.blocks.insert(height, content.clone());
                 log.append(Height::new(height), id(height, model.epoch), &content)?;
@@ -189,6 +192,21 @@ fn crash_at(seed: u64, at: u64, steps: &[Step], persist: Persist, counts: &mut C
     counts.pruned += u64::from(log.first().is_some_and(|first| first.get() > 3));
     counts.truncating += u64::from(model.truncating);
 
+    // What it shows is durable, before anything else is written.
+    if random.below(2) == 0 {
+        let shown: Vec<_> = log.iter().map(|block| block.expect("read")).collect();
+        drop(log);
+        disk.set_persist(Persist::Nothing);
+        disk.crash();
+        disk.set_persist(persist);
+        let report;
+        (log, report) = open(&disk).expect("opens");
+        assert_eq!(report.damage, None);
+        let still: Vec<_> = log.iter().map(|block| block.expect("read")).collect();
+        assert_eq!(still, shown);
+        counts.crashed_twice += 1;
+    }
+
     // It goes on: what is appended now is there after the next crash.
     let next = log.next_height().map_or(3, Height::get);
     let mut after: Vec<_> = log.iter().map(|block| block.expect("read")).collect();
@@ -213,8 +231,11 @@ fn nothing_acknowledged_is_lost_wherever_power_goes() {
     for seed in 0..400 {
         let steps = script(&mut Lcg::new(seed));
         for at in 0.. {
-            let persist = [Persist::Mixed, Persist::Mixed, Persist::Nothing, Persist::Everything];
-            let persist = persist[Lcg::new(seed * 31 + at).below(4) as usize];
+            let persist = match Lcg::new(seed * 31 + at).below(4) {
+                0 => Persist::Nothing,
+                1 => Persist::Everything,
+                _ => Persist::Mixed,
+            };
             let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 crash_at(seed, at, &steps, persist, &mut counts)
             }));
@@ -245,6 +266,7 @@ fn nothing_acknowledged_is_lost_wherever_power_goes() {
     assert!(counts.rolls_crossed > 100 && counts.rewritten > 100, "{counts:?}");
     assert!(counts.pruned > 10 && counts.truncating > 10, "{counts:?}");
     assert!(counts.headless > 10 && counts.died_opening > 100, "{counts:?}");
+    assert!(counts.crashed_twice > 1000 && counts.indexes_rebuilt > 100, "{counts:?}");
 }
 
 #[test]

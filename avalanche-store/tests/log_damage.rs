@@ -1,5 +1,6 @@
 //! Damaged files of a block log: every bit and every length, and what other programs may do.
 #![cfg(test)]
+#![expect(clippy::cast_possible_truncation, reason = "offsets in small files")]
 
 mod log_support;
 

@@ -79,6 +79,13 @@ const TABLE: &[Row] = &[
         by_feature: &["redb", "sled"],
         development: &["proptest"],
     },
+    Row {
+        name: "avalanche-store-fuzz",
+        internal: &[CONSENSUS, STORE],
+        always: &["blake3", "libfuzzer-sys"],
+        by_feature: &[],
+        development: &[],
+    },
     Row { name: NET, internal: &[CONSENSUS], always: &[], by_feature: &[], development: &[] },
     Row { name: VM, internal: &[CONSENSUS, STORE], always: &[], by_feature: &[], development: &[] },
     Row {

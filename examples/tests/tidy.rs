@@ -26,6 +26,8 @@ const LONG_FILES: &[(&str, &str)] = &[];
 const BINARY_FILES: &[(&str, &str, &str)] = &[
     ("avalanche-consensus/conformance/", ".zst", "recorded traces of AvalancheGo"),
     ("avalanche-consensus/fuzz/corpus/", "", "inputs that fuzzing found"),
+    ("avalanche-store/fuzz/corpus/", "", "inputs that fuzzing found"),
+    ("avalanche-store/tests/golden/", "", "files on disk as each format version has them"),
 ];
 
 /// Words that must not be committed, each with the reason. Spelt in halves, since this file obeys.

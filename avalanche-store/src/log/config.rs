@@ -7,8 +7,9 @@ pub struct LogConfig {
     /// Default 256 MiB. Opening reads the last segment whole, pruning removes whole segments. A
     /// block that is longer has a segment of its own.
     pub segment_bytes: u64,
-    /// The longest block, in bytes. Default 32 MiB, at most [`BLOCK_BYTES_MAX`](Self::BLOCK_BYTES_MAX).
-    /// Longer blocks that are in the log already can be read.
+    /// The longest block, in bytes. Default 32 MiB, at most
+    /// [`BLOCK_BYTES_MAX`](Self::BLOCK_BYTES_MAX). Longer blocks that are in the log already can be
+    /// read.
     pub block_bytes_max: usize,
     /// Whether blocks can be removed. Default [`Retention::Archive`].
     pub retention: Retention,

@@ -126,8 +126,8 @@ fn next<F: DiskFile>(
     }
 }
 
-/// Looks behind `fault` for heads of records and marks: whether one proves that the bytes there were durable,
-/// and the greatest height seen.
+/// Looks behind `fault` for heads of records and marks: whether one proves that the bytes there
+/// were durable, and the greatest height seen.
 fn search<F: DiskFile>(
     segment: &Segment<F>,
     window: &mut Window<'_, F>,

@@ -141,7 +141,7 @@ impl SimDisk {
         self.state().operations
     }
 
-    /// The operation that a planned crash took power away in, until the next [`crash`](Self::crash).
+    /// The operation that a planned crash took power away in, until [`crash`](Self::crash).
     #[must_use]
     pub fn died_in(&self) -> Option<Operation> {
         self.state().died_in

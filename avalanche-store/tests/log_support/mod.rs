@@ -26,7 +26,7 @@ pub(crate) fn id(height: u64, epoch: u64) -> Id {
 /// Bytes that follow from a number.
 pub(crate) fn body(seed: u64, bytes: usize) -> Vec<u8> {
     let mut random = Lcg::new(seed);
-    (0..bytes).map(|_| random.below(256) as u8).collect()
+    (0..bytes).map(|_| random.below(256).to_le_bytes()[0]).collect()
 }
 
 /// Numbers that follow from a seed.
