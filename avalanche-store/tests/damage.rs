@@ -339,3 +339,44 @@ fn cut_files_are_refused_or_harmless() {
         assert!(outcomes.refused > 0, "{name}: {outcomes:?}");
     }
 }
+
+/// As power loss leaves it behind sled's own flush: a part of the log is zeros, and no snapshot.
+#[test]
+fn a_panic_of_sled_becomes_an_error() {
+    const SEGMENT: usize = 2 << 20;
+    let dir = TempDir::new("panics");
+    let full = dir.path().join("full");
+    let store = sled(&full).unwrap();
+    for number in 0..60_u32 {
+        let mut batch = avalanche_store::Batch::new();
+        for row in 0..40_u32 {
+            batch.put((row * 60 + number).to_be_bytes(), vec![1; 4_000]);
+        }
+        store.commit(batch).unwrap();
+        store.flush().unwrap();
+    }
+    drop(store);
+    let bytes = fs::read(full.join("db")).unwrap();
+    let mut panics = 0;
+    for segment in 0..bytes.len().div_ceil(SEGMENT) {
+        let copied = dir.path().join("copy");
+        copy(&full, &copied);
+        let mut holed = bytes.clone();
+        let end = ((segment + 1) * SEGMENT).min(holed.len());
+        holed[segment * SEGMENT..end].fill(0);
+        fs::write(copied.join("db"), holed).unwrap();
+        for name in support::files(&copied).into_keys().filter(|name| name.starts_with("snap.")) {
+            fs::remove_file(copied.join(name)).unwrap();
+        }
+        match sled(&copied).and_then(|store| read(&store)) {
+            Err(error) => {
+                println!("{segment}: {error}");
+                assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+                panics += u32::from(error.to_string().contains("panicked"));
+            }
+            Ok(found) => println!("{segment}: {} rows", found.len()),
+        }
+        fs::remove_dir_all(&copied).unwrap();
+    }
+    assert!(panics > 0);
+}

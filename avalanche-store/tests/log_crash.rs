@@ -57,6 +57,7 @@ struct Counts {
     rewritten: u64,
     headless: u64,
     indexes_rebuilt: u64,
+    crashed_twice: u64,
 }
 
 fn script(random: &mut Lcg) -> Vec<Step> {
@@ -191,6 +192,21 @@ fn crash_at(seed: u64, at: u64, steps: &[Step], persist: Persist, counts: &mut C
     counts.pruned += u64::from(log.first().is_some_and(|first| first.get() > 3));
     counts.truncating += u64::from(model.truncating);
 
+    // What it shows is durable, before anything else is written.
+    if random.below(2) == 0 {
+        let shown: Vec<_> = log.iter().map(|block| block.expect("read")).collect();
+        drop(log);
+        disk.set_persist(Persist::Nothing);
+        disk.crash();
+        disk.set_persist(persist);
+        let report;
+        (log, report) = open(&disk).expect("opens");
+        assert_eq!(report.damage, None);
+        let still: Vec<_> = log.iter().map(|block| block.expect("read")).collect();
+        assert_eq!(still, shown);
+        counts.crashed_twice += 1;
+    }
+
     // It goes on: what is appended now is there after the next crash.
     let next = log.next_height().map_or(3, Height::get);
     let mut after: Vec<_> = log.iter().map(|block| block.expect("read")).collect();
@@ -250,6 +266,7 @@ fn nothing_acknowledged_is_lost_wherever_power_goes() {
     assert!(counts.rolls_crossed > 100 && counts.rewritten > 100, "{counts:?}");
     assert!(counts.pruned > 10 && counts.truncating > 10, "{counts:?}");
     assert!(counts.headless > 10 && counts.died_opening > 100, "{counts:?}");
+    assert!(counts.crashed_twice > 1000 && counts.indexes_rebuilt > 100, "{counts:?}");
 }
 
 #[test]

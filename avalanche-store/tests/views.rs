@@ -4,13 +4,13 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use avalanche_store::testing::{Faults, FaultyStore, suite};
 use avalanche_store::{
-    Batch, Error, KeyRange, KeyValue, MemoryStore, Order, Overlay, Prefixed, RedbConfig, RedbStore,
-    SledConfig, SledStore, Versioned,
+    Batch, Error, KeyRange, KeyValue, Limits, MemoryStore, Order, Overlay, Pairs, Prefixed,
+    RedbConfig, RedbStore, SledConfig, SledStore, Versioned,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
@@ -284,6 +284,89 @@ fn readers_of_a_layer_never_see_the_rows_of_a_sibling() {
         });
     }
     assert_eq!(errors.into_inner(), 300);
+}
+
+/// A store that calls back in the middle of a call.
+#[derive(Default)]
+struct Hooked {
+    store: MemoryStore,
+    before_get: Mutex<Option<Hook>>,
+    after_commit: Mutex<Option<Hook>>,
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+fn call(hook: &Mutex<Option<Hook>>) {
+    let hook = hook.lock().unwrap().take();
+    if let Some(hook) = hook {
+        hook();
+    }
+}
+
+impl KeyValue for Hooked {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        call(&self.before_get);
+        self.store.get(key)
+    }
+
+    fn range(&self, range: KeyRange, order: Order) -> Pairs<'_> {
+        self.store.range(range, order)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), Error> {
+        self.store.commit(batch)?;
+        call(&self.after_commit);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.store.flush()
+    }
+
+    fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+}
+
+/// Two siblings over one store; the second has a row.
+fn siblings() -> (Arc<Hooked>, Overlay<Arc<Hooked>>, Overlay<Arc<Hooked>>) {
+    let store = Arc::new(Hooked::default());
+    let root = Overlay::new(Arc::clone(&store), 0);
+    let (mine, sibling) = (root.child(), root.child());
+    let mut batch = Batch::new();
+    batch.put(*b"a", *b"sibling");
+    sibling.commit(batch).unwrap();
+    (store, mine, sibling)
+}
+
+#[test]
+fn a_read_during_which_a_sibling_is_accepted_fails() {
+    let (store, mine, sibling) = siblings();
+    *store.before_get.lock().unwrap() = Some(Box::new(move || sibling.accept().unwrap()));
+    assert!(matches!(mine.get(b"a"), Err(Error::Superseded { height: 1 })));
+}
+
+#[test]
+fn siblings_and_children_of_a_layer_that_is_being_accepted_see_the_right_rows() {
+    let (store, mine, sibling) = siblings();
+    let child = sibling.child();
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    *store.after_commit.lock().unwrap() = Some(Box::new(move || {
+        // The store has the sibling's row, and the layer is not marked yet.
+        assert!(matches!(mine.get(b"a"), Err(Error::Superseded { height: 1 })));
+        assert_eq!(child.get(b"a").unwrap().unwrap(), b"sibling");
+        assert_eq!(child.get(b"b").unwrap(), None);
+        count.fetch_add(1, Ordering::Relaxed);
+    }));
+    sibling.accept().unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
 /// What a versioned store must hold: the state of each height.

@@ -92,7 +92,8 @@ impl<D: Disk> BlockLog<D> {
         self.poison_on_error(moved)
     }
 
-    /// Latest segments first, each durably, so that a crash leaves a log without gaps.
+    /// Latest segments first, each durably, so that a crash leaves a log without gaps. The index of
+    /// the one that becomes the last stays until the log is recovered, before anything is appended.
     fn move_aside(&self, place: Option<(u64, Place<D::File>)>) -> Result<(), Error> {
         let shared = &self.reader.shared;
         let names = list(shared)?;
@@ -109,12 +110,6 @@ impl<D: Disk> BlockLog<D> {
         let Place { segment, offset, limit, .. } = place;
         let block = segment.read(offset, limit, height)?;
         let end = offset + super::format::RECORD_HEAD + block.bytes.len() as u64;
-        // The index describes the segment as it was. Gone before anything else can take its length.
-        let index = shared.index_path(segment.first);
-        if names.iter().any(|name| shared.dir.join(name) == index) {
-            shared.disk.remove(&index).map_err(Error::io("remove", &index))?;
-            shared.disk.sync_dir(&shared.dir).map_err(Error::io("sync the folder", &shared.dir))?;
-        }
         let path = &segment.path;
         // Readers open closed segments to read only.
         let file = shared.disk.open(path, OpenMode::Write).map_err(Error::io("open", path))?;

@@ -126,7 +126,7 @@ impl<K: KeyValue> Versioned<K> {
     ///
     /// # Errors
     ///
-    /// [`Error::HeightTaken`]; [`Error::KeyTooLarge`], [`Error::ValueTooLarge`]; those of the store.
+    /// [`Error::HeightTaken`]; [`Error::KeyTooLarge`], [`Error::ValueTooLarge`]; the store's own.
     pub fn commit_at(&self, height: u64, changes: Batch) -> Result<(), Error> {
         self.commit_with(height, changes, Batch::new())
     }
@@ -171,7 +171,8 @@ impl<K: KeyValue> Versioned<K> {
     }
 
     /// Removes everything above a height, for recovery: later heights may then be committed anew.
-    /// Reads all keys. Interrupted, it goes on when the store is opened.
+    /// Reads all keys. Interrupted, it goes on when the store is opened. A scan of a removed height
+    /// that goes on while that height is committed anew may see both.
     ///
     /// # Errors
     ///
