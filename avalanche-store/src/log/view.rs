@@ -240,14 +240,17 @@ impl<D: Disk> Shared<D> {
 
     /// The height of the durable block with an id.
     pub(super) fn height_of(&self, id: &Id) -> Result<Option<u64>, Error> {
-        let fingerprint = fingerprint(id);
-        let candidates: Vec<_> = {
+        let (fingerprint, candidates) = {
             let view = self.view();
             if let Some(height) = view.active.as_ref().and_then(|active| active.ids.get(id)) {
                 return Ok(Some(*height));
             }
+            if view.sealed.is_empty() {
+                return Ok(None);
+            }
+            let fingerprint = fingerprint(id);
             let candidates = view.sealed.iter().rev().filter(|s| s.may_hold(fingerprint));
-            candidates.map(Arc::clone).collect()
+            (fingerprint, candidates.map(Arc::clone).collect::<Vec<_>>())
         };
         for sealed in candidates {
             let indexed = self.indexed(&sealed)?;
