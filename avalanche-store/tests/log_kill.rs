@@ -1,4 +1,4 @@
-//! A writer process is killed, again and again, in one folder: nothing that it acknowledged is lost.
+//! A writer is killed, again and again, in one folder: nothing that it acknowledged is lost.
 #![cfg(test)]
 
 #[path = "log_support/folder.rs"]
