@@ -186,6 +186,71 @@ fn what_was_cut_does_not_come_back() {
 }
 
 #[test]
+fn only_the_beginning_of_the_newest_torn_tail_is_kept() {
+    let disk = SimDisk::new(0);
+    let config = LogConfig { torn_bytes_max: 150, ..config() };
+    let path = "log/00000000000000000000.log";
+    for round in 0..2 {
+        let (mut log, _) = BlockLog::open(disk.clone(), DIR, config.clone()).expect("opens");
+        let next = log.next_height().map_or(0, Height::get);
+        fill(&mut log, next..next + 1);
+        fill(&mut log, next + 1..next + 3);
+        drop(log);
+        let mut bytes = disk.contents(path).expect("a segment");
+        bytes.truncate(bytes.len() - 96);
+        let tail = bytes.len() - 2 * 196;
+        bytes[tail] ^= 1;
+        disk.replace(path, Some(bytes.clone()));
+        let (_, report) = BlockLog::open(disk.clone(), DIR, config.clone()).expect("opens");
+        let cut = report.cut.expect("a torn tail");
+        assert_eq!(cut.bytes, 2 * 196, "round {round}");
+        let kept = disk.contents(cut.kept.expect("is kept")).expect("a file");
+        assert_eq!(kept, bytes[tail..tail + 150]);
+        let torn = disk.files().into_iter().filter(|f| f.extension().is_some_and(|e| e == "torn"));
+        assert_eq!(torn.count(), 1);
+    }
+}
+
+#[test]
+fn an_index_of_what_was_given_up_is_not_used() {
+    let disk = SimDisk::new(0);
+    let mut log = open(disk.clone(), DIR);
+    fill(&mut log, 0..9);
+    let index = "log/00000000000000000000.idx";
+    let before = disk.contents(index).expect("an index");
+    log.truncate_after(Some(height(3))).expect("gives up");
+    assert_eq!(disk.contents(index), None);
+    // Blocks of the same lengths under other ids, and the index that tells them apart fails.
+    for at in 4..7 {
+        log.append_synced(height(at), id(at, 1), &body(at, 100)).expect("appends");
+    }
+    disk.fail_at(disk.operations() + 2, ErrorKind::Other);
+    log.append_synced(height(7), id(7, 1), b"").expect("appends, in the next segment");
+    assert_eq!(disk.contents(index), None, "could not be written");
+    drop(log);
+    let (log, report) = BlockLog::open(disk.clone(), DIR, config()).expect("opens");
+    assert_eq!((report.damage, report.indexes_rebuilt), (None, 1));
+    assert_eq!(log.height_of(&id(5, 1)).expect("reads"), Some(height(5)));
+    assert_eq!(log.height_of(&id(5, 0)).expect("reads"), None);
+    let after = disk.contents(index).expect("an index");
+    assert!(after.len() == before.len() && after != before, "could be mistaken for the other");
+}
+
+#[test]
+fn a_segment_has_a_bounded_number_of_blocks() {
+    let config = LogConfig { segment_bytes: u64::MAX, ..config() };
+    let (mut log, _) = BlockLog::open(SimDisk::new(0), DIR, config).expect("opens");
+    let most = LogConfig::SEGMENT_BLOCKS_MAX as u64;
+    for at in 0..=most {
+        log.append(height(at), id(at, 0), b"").expect("appends");
+    }
+    log.sync().expect("syncs");
+    let verified = log.verify().expect("reads");
+    assert_eq!((verified.segments, verified.blocks), (2, most + 1));
+    assert_eq!(log.height_of(&id(77_777, 0)).expect("reads"), Some(height(77_777)));
+}
+
+#[test]
 fn a_group_of_blocks_costs_few_writes_and_one_sync() {
     let disk = SimDisk::new(0);
     let config = LogConfig { segment_bytes: 1 << 30, ..config() };

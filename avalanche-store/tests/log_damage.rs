@@ -317,6 +317,27 @@ fn a_missing_segment_is_reported_and_the_blocks_before_it_can_be_read() {
 }
 
 #[test]
+fn damage_to_old_blocks_stops_neither_appending_nor_giving_up_later_ones() {
+    let sample = sample();
+    let (path, bytes) = sample.segments().next().unwrap();
+    let mut flipped = bytes.clone();
+    flipped[sample.places[2].1 as usize + 100] ^= 1;
+    let disk = sample.disk(path, Some(flipped), true);
+    let (mut log, _) = open(&disk);
+    // The index goes while the log is open: the segment cannot be searched any more.
+    disk.replace(path.with_extension("idx"), None);
+    let (held, damaged) = (&sample.blocks[1], &sample.blocks[2]);
+    assert!(matches!(log.height_of(&held.id), Err(Error::Corrupt { .. })));
+    let next = log.next_height().unwrap();
+    log.append_synced(next, held.id, b"not known to be there").expect("goes on");
+    let error = log.truncate_after(Some(damaged.height)).expect_err("is damaged itself");
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    let report = log.truncate_after(Some(next)).expect("nothing was poisoned");
+    assert_eq!(report.damage.map(|damage| damage.first_lost), Some(damaged.height));
+    assert_eq!(log.last(), damaged.height.previous());
+}
+
+#[test]
 fn whatever_is_written_over_a_file_no_wrong_byte_is_read() {
     let sample = sample();
     let (mut damaged, mut cut, mut intact, mut found_later) = (0, 0, 0, 0);

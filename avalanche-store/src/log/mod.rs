@@ -134,7 +134,8 @@ impl<D: Disk> BlockLog<D> {
 
     /// Adds a block. It is durable, and can be read, after the next [`sync`](Self::sync).
     ///
-    /// Blocks are gathered in a buffer of 256 KiB; bytes of 64 KiB and more are not copied.
+    /// Blocks are gathered in a buffer of 256 KiB; bytes of 64 KiB and more are not copied. A
+    /// closed segment that cannot be read is not searched for the id.
     ///
     /// # Errors
     ///
@@ -300,9 +301,15 @@ impl<D: Disk> BlockLog<D> {
             return Err(Error::WrongHeight { given: height, expected: Height::GENESIS });
         }
         let pending = self.writer.as_ref().and_then(|writer| writer.pending_height(id));
-        match pending.map_or_else(|| self.reader.height_of(id), |height| Ok(Some(height)))? {
-            Some(height) => Err(Error::DuplicateBlock { id: *id, height }),
-            None => Ok(()),
+        let held = pending.map_or_else(|| self.reader.height_of(id), |height| Ok(Some(height)));
+        match held {
+            Ok(Some(height)) => Err(Error::DuplicateBlock { id: *id, height }),
+            Ok(None) => Ok(()),
+            Err(error) => {
+                // Damage to old blocks is no reason to refuse a new one.
+                tracing::warn!(%error, "a closed segment was not searched for the id of a block");
+                Ok(())
+            }
         }
     }
 

@@ -1,12 +1,16 @@
 //! Giving blocks up: the oldest below a checkpoint, the newest on an operator's word.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use avalanche_consensus::Height;
 
 use super::BlockLog;
 use super::config::Retention;
-use super::format::parse_segment_name;
+use super::format::{RECORD_HEAD, parse_segment_name};
 use super::recover::{copy, list};
 use super::report::OpenReport;
+use super::segment::Segment;
 use super::view::{Place, Shared};
 use crate::{Disk, DiskFile, Error, OpenMode, VerifiedCheckpoint};
 
@@ -35,6 +39,9 @@ impl From<&VerifiedCheckpoint> for PruneBelow {
         Self::checkpoint(Height::new(checkpoint.height()))
     }
 }
+
+/// A segment that is cut, and where.
+type Cut<F> = (Arc<Segment<F>>, u64);
 
 impl<D: Disk> BlockLog<D> {
     /// Removes blocks below a height, as far as they fill whole segments; the last segment stays.
@@ -72,32 +79,38 @@ impl<D: Disk> BlockLog<D> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotInLog`] if the log does not hold `height`: nothing was changed.
+    /// [`Error::NotInLog`] if the log does not hold `height`, [`Error::Corrupt`] if that block
+    /// itself is damaged: nothing was changed.
     /// [`Error::Poisoned`]. Otherwise the log is poisoned, and holds the old blocks, or fewer.
     pub fn truncate_after(&mut self, height: Option<Height>) -> Result<OpenReport, Error> {
         if self.poisoned {
             return Err(Error::Poisoned { path: self.dir().into() });
         }
-        let place = match height {
-            Some(height) => {
-                let place = self.reader.shared.locate(height.get())?;
-                let path = self.dir().into();
-                Some((height.get(), place.ok_or(Error::NotInLog { path, height })?))
-            }
+        let cut = match height {
+            Some(height) => Some(self.end_of(height)?),
             None => None,
         };
         // What was not synced is not in the way.
         self.writer = None;
-        let moved = self.move_aside(place).and_then(|()| self.recover());
+        let moved = self.move_aside(cut).and_then(|()| self.recover());
         self.poison_on_error(moved)
+    }
+
+    /// The segment of a block, and where its record ends there.
+    fn end_of(&self, height: Height) -> Result<Cut<D::File>, Error> {
+        let path = self.dir().into();
+        let place = self.reader.shared.locate(height.get())?;
+        let Place { segment, offset, limit, .. } = place.ok_or(Error::NotInLog { path, height })?;
+        let block = segment.read(offset, limit, height.get())?;
+        Ok((segment, offset + RECORD_HEAD + block.bytes.len() as u64))
     }
 
     /// Latest segments first, each durably, so that a crash leaves a log without gaps. The index of
     /// the one that becomes the last stays until the log is recovered, before anything is appended.
-    fn move_aside(&self, place: Option<(u64, Place<D::File>)>) -> Result<(), Error> {
+    fn move_aside(&self, cut: Option<Cut<D::File>>) -> Result<(), Error> {
         let shared = &self.reader.shared;
         let names = list(shared)?;
-        let kept = place.as_ref().map(|(_, place)| place.segment.first);
+        let kept = cut.as_ref().map(|(segment, _)| segment.first);
         let firsts = names.iter().rev().filter_map(|name| parse_segment_name(name));
         for first in firsts.take_while(|first| kept.is_none_or(|kept| *first > kept)) {
             let path = shared.segment_path(first);
@@ -106,10 +119,7 @@ impl<D: Disk> BlockLog<D> {
             shared.disk.sync_dir(&shared.dir).map_err(Error::io("sync the folder", &shared.dir))?;
             tracing::warn!(path = %path.display(), aside = %aside.display(), "segment moved aside");
         }
-        let Some((height, place)) = place else { return Ok(()) };
-        let Place { segment, offset, limit, .. } = place;
-        let block = segment.read(offset, limit, height)?;
-        let end = offset + super::format::RECORD_HEAD + block.bytes.len() as u64;
+        let Some((segment, end)) = cut else { return Ok(()) };
         let path = &segment.path;
         // Readers open closed segments to read only.
         let file = shared.disk.open(path, OpenMode::Write).map_err(Error::io("open", path))?;
@@ -129,7 +139,7 @@ impl<D: Disk> BlockLog<D> {
     }
 
     /// A name for what is moved aside that no file has.
-    fn aside(&self, names: &[String], stem: &str) -> std::path::PathBuf {
+    fn aside(&self, names: &[String], stem: &str) -> PathBuf {
         let mut name = format!("{stem}.aside");
         let mut number = 1_u64;
         while names.contains(&name) {

@@ -240,14 +240,17 @@ impl<D: Disk> Shared<D> {
 
     /// The height of the durable block with an id.
     pub(super) fn height_of(&self, id: &Id) -> Result<Option<u64>, Error> {
-        let fingerprint = fingerprint(id);
-        let candidates: Vec<_> = {
+        let (fingerprint, candidates) = {
             let view = self.view();
             if let Some(height) = view.active.as_ref().and_then(|active| active.ids.get(id)) {
                 return Ok(Some(*height));
             }
+            if view.sealed.is_empty() {
+                return Ok(None);
+            }
+            let fingerprint = fingerprint(id);
             let candidates = view.sealed.iter().rev().filter(|s| s.may_hold(fingerprint));
-            candidates.map(Arc::clone).collect()
+            (fingerprint, candidates.map(Arc::clone).collect::<Vec<_>>())
         };
         for sealed in candidates {
             let indexed = self.indexed(&sealed)?;
@@ -304,5 +307,29 @@ impl<D: Disk> Shared<D> {
             tracing::warn!(%error, "index of a segment not written");
         }
         Ok(index)
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::BlockLog;
+    use crate::testing::SimDisk;
+
+    #[test]
+    fn closed_segments_are_kept_open_up_to_a_bound() {
+        let config = LogConfig { segment_bytes: 200, open_segments_max: 3, ..LogConfig::default() };
+        let (mut log, _) = BlockLog::open(SimDisk::new(0), "log", config).expect("opens");
+        for height in 0..20 {
+            let id = Id::hash(&[height]);
+            log.append_synced(Height::new(height.into()), id, &[height; 90]).expect("appends");
+        }
+        for height in (0..20).rev().chain(0..20) {
+            assert!(log.get(Height::new(height)).expect("reads").is_some());
+            assert!(log.reader().shared.opened().len() <= 3);
+        }
+        let opened: Vec<_> =
+            log.reader().shared.opened().iter().map(|known| known.segment.first).collect();
+        assert_eq!(opened, [16, 17, 18], "those used last");
     }
 }
