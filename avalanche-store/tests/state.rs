@@ -1,4 +1,5 @@
 //! The state equals a model at every height that is kept, whatever happens in between.
+#![cfg(test)]
 
 mod state_support;
 
@@ -388,7 +389,7 @@ fn rows_are_pinned() {
     let mut dump = Vec::new();
     for (key, value) in store.rows.lock().unwrap().iter() {
         for part in [key, value] {
-            dump.extend((part.len() as u16).to_le_bytes());
+            dump.extend(u16::try_from(part.len()).unwrap().to_le_bytes());
             dump.extend(part);
         }
     }

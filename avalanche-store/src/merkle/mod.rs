@@ -37,6 +37,7 @@
 //! The tree in memory (`tree`) shares its nodes between the versions of unaccepted blocks. Nothing
 //! here reads or writes a store.
 
+mod cells;
 mod fault;
 mod hash;
 mod node;

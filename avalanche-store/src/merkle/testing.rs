@@ -35,7 +35,7 @@ fn sure<T>(result: Result<T, Infallible>) -> T {
 
 impl Default for RawTree {
     fn default() -> Self {
-        Self(Tree::stored(Arc::new(Pool::default()), Item::Empty))
+        Self(Tree::stored(Arc::new(Pool::new(usize::MAX)), Item::Empty))
     }
 }
 

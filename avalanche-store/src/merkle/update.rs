@@ -1,6 +1,7 @@
 //! Changes of many keys at once: every dirty node is copied once, and every dirty hash made once.
 
 use super::Hash;
+use super::cells::Cells;
 use super::node::{Item, Kind, Leaf, Node, Packed, Ref};
 use super::path::{Path, nibble};
 use super::pool::{Entry, Made, Pool, find};
@@ -8,6 +9,11 @@ use super::tree::Load;
 
 /// Fewer changes than this are made by one thread.
 const PARALLEL_MIN: usize = 256;
+
+/// Below a node with so many changes, everything is read ahead: enough that reads overlap, and few
+/// enough that what was read stays in the processor's cache.
+const WARM_MIN: usize = 4;
+const WARM_MAX: usize = 96;
 
 /// A change of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,9 @@ pub(crate) struct Work {
     /// Hashes that it took.
     pub(crate) hashes: u64,
     spare: Vec<u32>,
+    cells: Cells,
+    /// Whether what is below was read ahead.
+    warm: bool,
 }
 
 /// Makes changes, which are sorted by key hash without duplicates, in one thread.
@@ -66,6 +75,7 @@ impl<L: Load> Updater<'_, L> {
             self.update(root, &path, changes, work)
         };
         self.pool.give_back(&work.spare);
+        self.pool.take_back(std::mem::take(&mut work.cells));
         work.spare.clear();
         result
     }
@@ -104,6 +114,7 @@ impl<L: Load> Updater<'_, L> {
                     results.push((slot, self.update(item, &path.child(slot), group, &mut work)?));
                 }
                 self.pool.give_back(&work.spare);
+                self.pool.take_back(std::mem::take(&mut work.cells));
                 Ok((results, work))
             };
             let handles: Vec<_> =
@@ -134,7 +145,7 @@ impl<L: Load> Updater<'_, L> {
         }
         // A leaf that was the root has no node whose hashes could be kept.
         let dirty = if matches!(root, Item::Inner { .. }) { dirty } else { u32::MAX };
-        let (packed, hashes) = Node::pack(&items, dirty, &old);
+        let (packed, hashes) = Node::pack(&items, dirty, &old, &mut work.cells);
         work.hashes += hashes;
         Ok(Some(self.keep(packed, path, work)))
     }
@@ -169,6 +180,13 @@ impl<L: Load> Updater<'_, L> {
             &loaded
         };
         let depth = path.depth();
+        if (WARM_MIN..=WARM_MAX).contains(&changes.len()) && !work.warm {
+            self.warm(old, depth, changes);
+            work.warm = true;
+            let result = self.inner(hash, at, path, changes, work);
+            work.warm = false;
+            return result;
+        }
         let mut change = NodeChange { old, fresh: None, items: None, dirty: 0 };
         for group in changes.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = first_slot(group, depth);
@@ -178,7 +196,7 @@ impl<L: Load> Updater<'_, L> {
                     let hash = old.hash_at(16 + slot);
                     let result = self.inner(&hash, below, &path.child(slot), group, work)?;
                     if let Some(item) = result {
-                        change.set(slot, &item);
+                        change.set(slot, &item, &mut work.cells);
                     }
                 }
                 (Kind::Leaf, [KeyChange { key, value: Some(value) }])
@@ -186,26 +204,56 @@ impl<L: Load> Updater<'_, L> {
                 {
                     if old.leaf_pair(slot).1 != *value {
                         work.hashes += 1;
-                        change.set(slot, &Item::Leaf(Leaf::new(*key, *value)));
+                        let leaf = Leaf::new(*key, *value);
+                        change.set(slot, &Item::Leaf(leaf), &mut work.cells);
                     }
                 }
                 (Kind::Leaf, _) => {
                     let leaf = old.leaf(slot);
                     if let Some(item) = self.grow(Some(&leaf), &path.child(slot), group, work) {
-                        change.set(slot, &item);
+                        change.set(slot, &item, &mut work.cells);
                     }
                 }
                 (Kind::Empty, _) => {
                     if let Some(item) = self.grow(None, &path.child(slot), group, work) {
-                        change.set(slot, &item);
+                        change.set(slot, &item, &mut work.cells);
                     }
                 }
             }
         }
-        let Some((packed, hashes)) = change.finish() else { return Ok(None) };
+        let Some((packed, hashes)) = change.finish(&mut work.cells) else { return Ok(None) };
         work.hashes += hashes;
         work.replaced.push(Replaced { at, path: *path });
         Ok(Some(self.keep(packed, path, work)))
+    }
+
+    /// Reads all nodes that `changes` lead to, level by level. None waits for another of its level,
+    /// so the processor fetches many at once; going down key by key waits for each.
+    fn warm(&self, top: &Node, depth: usize, changes: &[KeyChange]) {
+        let mut level = vec![(top, changes)];
+        let mut below = Vec::new();
+        for depth in depth.. {
+            let nibble = |change: &KeyChange| nibble(&change.key, depth);
+            for (node, changes) in level.drain(..) {
+                for group in changes.chunk_by(|a, b| nibble(a) == nibble(b)) {
+                    let slot = first_slot(group, depth);
+                    if node.kind(slot) == Kind::Inner {
+                        below.push((node.node(slot), group));
+                    }
+                }
+            }
+            if below.is_empty() {
+                return;
+            }
+            let entry = |at: &Ref| self.entries.get(at.slot as usize);
+            let sum = below.iter().filter_map(|(at, _)| entry(at)).fold(0, |a, e| a ^ e.serial());
+            std::hint::black_box(sum);
+            let found = below.drain(..);
+            level.extend(found.filter_map(|(at, group)| Some((find(self.entries, at)?, group))));
+            // Two cells are a line.
+            let lines = level.iter().flat_map(|(node, _)| node.cells().iter().step_by(2));
+            std::hint::black_box(lines.fold(0, |sum, cell| sum ^ cell[0]));
+        }
     }
 
     /// Changes below a place that has at most one leaf.
@@ -250,7 +298,7 @@ impl<L: Load> Updater<'_, L> {
             let slot = group.first().map_or(0, |leaf| nibble(&leaf.key, depth));
             put(&mut items, slot, self.build(&path.child(slot), group, work));
         }
-        let (packed, hashes) = Node::pack(&items, u32::MAX, &Node::default());
+        let (packed, hashes) = Node::pack(&items, u32::MAX, &Node::default(), &mut work.cells);
         work.hashes += hashes;
         self.keep(packed, path, work)
     }
@@ -262,6 +310,7 @@ impl<L: Load> Updater<'_, L> {
         };
         if work.spare.is_empty() {
             self.pool.reserve(&mut work.spare);
+            self.pool.lend(&mut work.cells);
         }
         let slot = work.spare.pop().unwrap_or(super::node::NOT_LOADED);
         work.made.push(Made { slot, path: *path, node });
@@ -286,9 +335,9 @@ struct NodeChange<'a> {
 }
 
 impl NodeChange<'_> {
-    fn set(&mut self, slot: usize, item: &Item) {
+    fn set(&mut self, slot: usize, item: &Item, cells: &mut Cells) {
         if self.items.is_none() {
-            let fresh = self.fresh.get_or_insert_with(|| self.old.clone());
+            let fresh = self.fresh.get_or_insert_with(|| self.old.copy(cells));
             match (self.old.kind(slot), item) {
                 (Kind::Inner, Item::Inner { hash, at }) => {
                     fresh.set_node(slot, *at, hash);
@@ -314,9 +363,12 @@ impl NodeChange<'_> {
         }
     }
 
-    fn finish(self) -> Option<(Packed, u64)> {
+    fn finish(self, cells: &mut Cells) -> Option<(Packed, u64)> {
         if let Some(items) = self.items {
-            return Some(Node::pack(&items, self.dirty, self.old));
+            if let Some(fresh) = self.fresh {
+                cells.keep(fresh.into_cells());
+            }
+            return Some(Node::pack(&items, self.dirty, self.old, cells));
         }
         let mut node = self.fresh?;
         let (hash, hashes) = node.rehash(self.dirty);
