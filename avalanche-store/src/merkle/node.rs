@@ -299,18 +299,21 @@ impl Node {
         (0..16).filter(move |slot| occupied >> slot & 1 == 1)
     }
 
-    /// Packs 16 subtrees. Positions in `dirty` (bit p) are hashed, others taken from `old`.
+    /// Packs 16 subtrees. Positions in `dirty` (bit p) are hashed, unless that is deferred; others
+    /// are taken from `old`.
     ///
-    /// Gives the whole subtree with its node, if there is one, and how many hashes it took.
+    /// Gives the whole subtree with its node, if there is one, and the positions that were, or have
+    /// to be, hashed.
     pub(crate) fn pack(
         items: &[Item; 16],
         dirty: u32,
         old: &Self,
         spare: &mut Cells,
-    ) -> (Packed, u64) {
+        defer: bool,
+    ) -> (Packed, u32) {
         let mut at = [Position::Empty; 32];
         let mut hash = [EMPTY; 32];
-        let mut hashes = 0;
+        let mut hashed = 0;
         let mut node = Self::default();
         let mut refs = 0;
         for (slot, item) in items.iter().enumerate() {
@@ -336,8 +339,8 @@ impl Node {
                     node.present |= u32::from(l != Position::Empty) << (2 * p);
                     node.present |= u32::from(r != Position::Empty) << (2 * p + 1);
                     if dirty >> p & 1 == 1 {
-                        hashes += 1;
-                        (Position::Inner, inner_hash(&hl, &hr))
+                        hashed |= 1 << p;
+                        (Position::Inner, if defer { EMPTY } else { inner_hash(&hl, &hr) })
                     } else {
                         (Position::Inner, old.hash_at(p))
                     }
@@ -347,9 +350,9 @@ impl Node {
             set(&mut hash, p, sum);
         }
         let root = match get(&at, 1, Position::Empty) {
-            Position::Empty => return (Packed::Item(Item::Empty), hashes),
+            Position::Empty => return (Packed::Item(Item::Empty), hashed),
             Position::Leaf(slot) => {
-                return (Packed::Item(get(items, slot, Item::Empty)), hashes);
+                return (Packed::Item(get(items, slot, Item::Empty)), hashed);
             }
             Position::Inner => get(&hash, 1, EMPTY),
         };
@@ -371,21 +374,20 @@ impl Node {
                 node.set_ref(slot, *at);
             }
         }
-        (Packed::Node(node, root), hashes)
+        (Packed::Node(node, root), hashed)
     }
 
     /// Hashes anew the positions in `dirty` (bit p) of a node whose structure did not change.
-    /// Gives its hash, and how many hashes it took.
-    pub(crate) fn rehash(&mut self, dirty: u32) -> (Hash, u64) {
-        let (mut root, mut hashes) = (EMPTY, 0);
+    /// Gives its hash.
+    pub(crate) fn rehash(&mut self, dirty: u32) -> Hash {
+        let mut root = EMPTY;
         for p in (1..16).rev() {
             if dirty >> p & 1 == 1 {
                 let hash = inner_hash(&self.hash_at(2 * p), &self.hash_at(2 * p + 1));
-                hashes += 1;
                 if p == 1 { root = hash } else { self.set_hash(p, &hash) }
             }
         }
-        (root, hashes)
+        root
     }
 
     /// The record of this node.
@@ -445,7 +447,7 @@ impl Node {
         if !rest.is_empty() {
             return Err(Malformed::Bytes("a node's record has bytes too many"));
         }
-        match Self::pack(&items, u32::MAX, &Self::default(), &mut Cells::default()).0 {
+        match Self::pack(&items, u32::MAX, &Self::default(), &mut Cells::default(), false).0 {
             Packed::Node(node, hash) if hash == *expected => Ok(node),
             _ => Err(Malformed::Bytes("a node's hash is not what its parent or root says")),
         }

@@ -13,6 +13,7 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::Hash;
 use super::cells::Cells;
 use super::node::{Node, Ref};
 use super::path::Path;
@@ -41,6 +42,12 @@ pub(crate) struct Made {
     pub(crate) slot: u32,
     pub(crate) path: Path,
     pub(crate) node: Node,
+    /// Positions of it that wait for their hashes, as bits.
+    pub(crate) waiting: u32,
+    /// Its hash, if it does not wait.
+    pub(crate) hash: Hash,
+    /// Which of the nodes made beside it is above it, if that waits too, and in which slot.
+    pub(crate) above: Option<(usize, usize)>,
 }
 
 /// Nodes of all versions of a tree.
@@ -162,7 +169,7 @@ impl Pool {
         if entries.len() < high {
             entries.resize_with(high, Entry::default);
         }
-        for Made { slot, path, node } in made {
+        for Made { slot, path, node, .. } in made {
             if let Some(entry) = entries.get_mut(slot as usize) {
                 bytes += node.bytes() + size_of::<Entry>();
                 let depth = u8::try_from(path.depth()).unwrap_or(u8::MAX);

@@ -17,7 +17,7 @@ use super::Hash;
 use super::node::{Item, Node};
 use super::path::Path;
 use super::pool::{Pool, find};
-use super::update::{KeyChange, Replaced, Updater, Work};
+use super::update::{Change, KeyChange, Replaced, Updater, Work};
 
 /// Where nodes are that are not in memory.
 pub(crate) trait Load: Sync {
@@ -96,7 +96,7 @@ impl Tree {
         threads: usize,
         load: &L,
     ) -> Result<Self, L::Error> {
-        let changes = sorted(changes);
+        let changes = Change::list(&sorted(changes));
         let pool = &self.0.pool;
         let serial = pool.next_serial();
         let mut work = Work::default();

@@ -2,6 +2,7 @@
 
 use super::Hash;
 use super::cells::Cells;
+use super::hash::{inner_hashes, leaf_hashes};
 use super::node::{Item, Kind, Leaf, Node, Packed, Ref};
 use super::path::{Path, nibble};
 use super::pool::{Entry, Made, Pool, find};
@@ -24,6 +25,38 @@ pub(crate) struct KeyChange {
     pub(crate) value: Option<Hash>,
 }
 
+/// A change, with the hash of its leaf.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    key: Hash,
+    leaf: Option<Leaf>,
+}
+
+impl Change {
+    /// Hashes all leaves.
+    pub(crate) fn list(changes: &[KeyChange]) -> Vec<Self> {
+        let pairs = changes.iter().filter_map(|change| Some(pair(&change.key, &change.value?)));
+        let mut hashes = Vec::new();
+        leaf_hashes(&pairs.collect::<Vec<_>>(), &mut hashes);
+        let mut hashes = hashes.into_iter();
+        let hashed = changes.iter().map(|change| {
+            let leaf = change
+                .value
+                .and_then(|value| Some(Leaf { key: change.key, value, hash: hashes.next()? }));
+            Self { key: change.key, leaf }
+        });
+        hashed.collect()
+    }
+}
+
+fn pair(left: &Hash, right: &Hash) -> [u8; 64] {
+    let mut pair = [0; 64];
+    let (a, b) = pair.split_at_mut(32);
+    a.copy_from_slice(left);
+    b.copy_from_slice(right);
+    pair
+}
+
 /// A node that a version no longer has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replaced {
@@ -40,8 +73,10 @@ pub(crate) struct Work {
     pub(crate) hashes: u64,
     spare: Vec<u32>,
     cells: Cells,
-    /// Whether what is below was read ahead.
-    warm: bool,
+    /// Whether this is below a node where everything was read ahead, and hashes wait.
+    batch: bool,
+    pairs: Vec<[u8; 64]>,
+    sums: Vec<Hash>,
 }
 
 /// Makes changes, which are sorted by key hash without duplicates, in one thread.
@@ -64,7 +99,7 @@ impl<L: Load> Updater<'_, L> {
     pub(crate) fn root(
         &self,
         root: &Item,
-        changes: &[KeyChange],
+        changes: &[Change],
         threads: usize,
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
@@ -84,7 +119,7 @@ impl<L: Load> Updater<'_, L> {
         &self,
         root: &Item,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         threads: usize,
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
@@ -105,7 +140,7 @@ impl<L: Load> Updater<'_, L> {
         let shares = shares(&groups, threads);
         let items_ref = &items;
         let done = std::thread::scope(|scope| {
-            let run = |share: &[&[KeyChange]]| {
+            let run = |share: &[&[Change]]| {
                 let mut work = Work::default();
                 let mut results = Vec::with_capacity(share.len());
                 for group in share {
@@ -145,16 +180,15 @@ impl<L: Load> Updater<'_, L> {
         }
         // A leaf that was the root has no node whose hashes could be kept.
         let dirty = if matches!(root, Item::Inner { .. }) { dirty } else { u32::MAX };
-        let (packed, hashes) = Node::pack(&items, dirty, &old, &mut work.cells);
-        work.hashes += hashes;
-        Ok(Some(self.keep(packed, path, work)))
+        let packed = Node::pack(&items, dirty, &old, &mut work.cells, false);
+        Ok(Some(self.keep(packed, path, &Below::default(), work)))
     }
 
     fn update(
         &self,
         item: &Item,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
         match item {
@@ -169,7 +203,7 @@ impl<L: Load> Updater<'_, L> {
         hash: &Hash,
         at: Ref,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
         let loaded;
@@ -180,14 +214,20 @@ impl<L: Load> Updater<'_, L> {
             &loaded
         };
         let depth = path.depth();
-        if (WARM_MIN..=WARM_MAX).contains(&changes.len()) && !work.warm {
+        if (WARM_MIN..=WARM_MAX).contains(&changes.len()) && !work.batch {
             self.warm(old, depth, changes);
-            work.warm = true;
+            let first = work.made.len();
+            work.batch = true;
             let result = self.inner(hash, at, path, changes, work);
-            work.warm = false;
-            return result;
+            work.batch = false;
+            let top = work.hash_from(first);
+            return Ok(match result? {
+                Some(Item::Inner { at, .. }) => Some(Item::Inner { hash: top, at }),
+                other => other,
+            });
         }
-        let mut change = NodeChange { old, fresh: None, items: None, dirty: 0 };
+        let mut change =
+            NodeChange { old, fresh: None, items: None, dirty: 0, below: Below::default() };
         for group in changes.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = first_slot(group, depth);
             match (old.kind(slot), group) {
@@ -196,44 +236,41 @@ impl<L: Load> Updater<'_, L> {
                     let hash = old.hash_at(16 + slot);
                     let result = self.inner(&hash, below, &path.child(slot), group, work)?;
                     if let Some(item) = result {
-                        change.set(slot, &item, &mut work.cells);
+                        change.set(slot, &item, work);
                     }
                 }
-                (Kind::Leaf, [KeyChange { key, value: Some(value) }])
-                    if old.leaf_key(slot) == *key =>
-                {
-                    if old.leaf_pair(slot).1 != *value {
+                (Kind::Leaf, [Change { key, leaf: Some(leaf) }]) if old.leaf_key(slot) == *key => {
+                    if old.leaf_pair(slot).1 != leaf.value {
                         work.hashes += 1;
-                        let leaf = Leaf::new(*key, *value);
-                        change.set(slot, &Item::Leaf(leaf), &mut work.cells);
+                        change.set(slot, &Item::Leaf(*leaf), work);
                     }
                 }
                 (Kind::Leaf, _) => {
                     let leaf = old.leaf(slot);
                     if let Some(item) = self.grow(Some(&leaf), &path.child(slot), group, work) {
-                        change.set(slot, &item, &mut work.cells);
+                        change.set(slot, &item, work);
                     }
                 }
                 (Kind::Empty, _) => {
                     if let Some(item) = self.grow(None, &path.child(slot), group, work) {
-                        change.set(slot, &item, &mut work.cells);
+                        change.set(slot, &item, work);
                     }
                 }
             }
         }
-        let Some((packed, hashes)) = change.finish(&mut work.cells) else { return Ok(None) };
-        work.hashes += hashes;
+        let below = change.below;
+        let Some(packed) = change.finish(&mut work.cells, work.batch) else { return Ok(None) };
         work.replaced.push(Replaced { at, path: *path });
-        Ok(Some(self.keep(packed, path, work)))
+        Ok(Some(self.keep(packed, path, &below, work)))
     }
 
     /// Reads all nodes that `changes` lead to, level by level. None waits for another of its level,
     /// so the processor fetches many at once; going down key by key waits for each.
-    fn warm(&self, top: &Node, depth: usize, changes: &[KeyChange]) {
+    fn warm(&self, top: &Node, depth: usize, changes: &[Change]) {
         let mut level = vec![(top, changes)];
         let mut below = Vec::new();
         for depth in depth.. {
-            let nibble = |change: &KeyChange| nibble(&change.key, depth);
+            let nibble = |change: &Change| nibble(&change.key, depth);
             for (node, changes) in level.drain(..) {
                 for group in changes.chunk_by(|a, b| nibble(a) == nibble(b)) {
                     let slot = first_slot(group, depth);
@@ -261,7 +298,7 @@ impl<L: Load> Updater<'_, L> {
         &self,
         leaf: Option<&Leaf>,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         work: &mut Work,
     ) -> Option<Item> {
         let mut leaves = Vec::with_capacity(changes.len() + 1);
@@ -272,12 +309,12 @@ impl<L: Load> Updater<'_, L> {
                 leaves.push(leaf);
             }
             let same = old.take_if(|leaf| leaf.key == change.key);
-            match (same, change.value) {
-                (Some(leaf), Some(value)) if leaf.value == value => leaves.push(leaf),
-                (_, Some(value)) => {
+            match (same, change.leaf) {
+                (Some(leaf), Some(new)) if leaf.value == new.value => leaves.push(leaf),
+                (_, Some(leaf)) => {
                     work.hashes += 1;
                     changed = true;
-                    leaves.push(Leaf::new(change.key, value));
+                    leaves.push(leaf);
                 }
                 (same, None) => changed |= same.is_some(),
             }
@@ -294,16 +331,26 @@ impl<L: Load> Updater<'_, L> {
         }
         let depth = path.depth();
         let mut items = [Item::Empty; 16];
+        let mut below = Below::default();
         for group in leaves.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = group.first().map_or(0, |leaf| nibble(&leaf.key, depth));
-            put(&mut items, slot, self.build(&path.child(slot), group, work));
+            let item = self.build(&path.child(slot), group, work);
+            below.add(slot, &item, work);
+            put(&mut items, slot, item);
         }
-        let (packed, hashes) = Node::pack(&items, u32::MAX, &Node::default(), &mut work.cells);
-        work.hashes += hashes;
-        self.keep(packed, path, work)
+        let old = Node::default();
+        let packed = Node::pack(&items, u32::MAX, &old, &mut work.cells, work.batch);
+        self.keep(packed, path, &below, work)
     }
 
-    fn keep(&self, packed: Packed, path: &Path, work: &mut Work) -> Item {
+    fn keep(
+        &self,
+        (packed, hashed): (Packed, u32),
+        path: &Path,
+        below: &Below,
+        work: &mut Work,
+    ) -> Item {
+        work.hashes += u64::from(hashed.count_ones());
         let (node, hash) = match packed {
             Packed::Item(item) => return item,
             Packed::Node(node, hash) => (node, hash),
@@ -313,7 +360,14 @@ impl<L: Load> Updater<'_, L> {
             self.pool.lend(&mut work.cells);
         }
         let slot = work.spare.pop().unwrap_or(super::node::NOT_LOADED);
-        work.made.push(Made { slot, path: *path, node });
+        let index = work.made.len();
+        for (slot, child) in below.made.iter().enumerate() {
+            if let Some(made) = child.and_then(|child| work.made.get_mut(child as usize)) {
+                made.above = Some((index, slot));
+            }
+        }
+        let waiting = if work.batch { hashed } else { 0 };
+        work.made.push(Made { slot, path: *path, node, waiting, hash, above: None });
         Item::Inner { hash, at: Ref { slot, serial: self.serial, born: self.born } }
     }
 
@@ -332,12 +386,80 @@ struct NodeChange<'a> {
     items: Option<Box<[Item; 16]>>,
     /// Bit p: position p has to be hashed.
     dirty: u32,
+    below: Below,
+}
+
+/// Which of the nodes that were made are directly below one, by slot. Only those that wait count.
+#[derive(Clone, Copy, Default)]
+struct Below {
+    made: [Option<u32>; 16],
+}
+
+impl Below {
+    /// Takes note of an item that was made just now.
+    fn add(&mut self, slot: usize, item: &Item, work: &Work) {
+        if let (true, Item::Inner { .. }, Some(place)) = (work.batch, item, self.made.get_mut(slot))
+        {
+            *place = u32::try_from(work.made.len()).ok().and_then(|len| len.checked_sub(1));
+        }
+    }
+}
+
+impl Work {
+    /// Makes the hashes that wait in the nodes from `first` on: deepest nodes first, and in each
+    /// level all at once. Gives the hash of the last node, which is above all of them.
+    fn hash_from(&mut self, first: usize) -> Hash {
+        let made = &mut self.made;
+        let depths = made.iter().enumerate().skip(first);
+        let mut order: Vec<_> = depths.map(|(at, made)| (made.path.depth(), at)).collect();
+        order.sort_unstable();
+        let mut targets = Vec::new();
+        for same in order.chunk_by(|a, b| a.0 == b.0).rev() {
+            for level in (0..4).rev() {
+                self.pairs.clear();
+                targets.clear();
+                for (_, index) in same {
+                    let Some(made) = made.get(*index) else { continue };
+                    let level = made.waiting & (((1 << (1 << level)) - 1) << (1 << level));
+                    for p in ones(level) {
+                        let node = &made.node;
+                        self.pairs.push(pair(&node.hash_at(2 * p), &node.hash_at(2 * p + 1)));
+                        targets.push((*index, p));
+                    }
+                }
+                inner_hashes(&self.pairs, &mut self.sums);
+                for ((index, p), hash) in targets.iter().zip(&self.sums) {
+                    let Some(node) = made.get_mut(*index) else { continue };
+                    if *p > 1 {
+                        node.node.set_hash(*p, hash);
+                        continue;
+                    }
+                    node.hash = *hash;
+                    if let Some((above, slot)) = node.above
+                        && let Some(above) = made.get_mut(above)
+                    {
+                        above.node.set_hash(16 + slot, hash);
+                    }
+                }
+            }
+        }
+        made.last().map_or(super::EMPTY, |made| made.hash)
+    }
+}
+
+/// The positions of the bits that are set, ascending.
+fn ones(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = bits.trailing_zeros() as usize;
+        (bits != 0).then(|| bits &= bits - 1).map(|()| lowest)
+    })
 }
 
 impl NodeChange<'_> {
-    fn set(&mut self, slot: usize, item: &Item, cells: &mut Cells) {
+    fn set(&mut self, slot: usize, item: &Item, work: &mut Work) {
+        self.below.add(slot, item, work);
         if self.items.is_none() {
-            let fresh = self.fresh.get_or_insert_with(|| self.old.copy(cells));
+            let fresh = self.fresh.get_or_insert_with(|| self.old.copy(&mut work.cells));
             match (self.old.kind(slot), item) {
                 (Kind::Inner, Item::Inner { hash, at }) => {
                     fresh.set_node(slot, *at, hash);
@@ -363,16 +485,16 @@ impl NodeChange<'_> {
         }
     }
 
-    fn finish(self, cells: &mut Cells) -> Option<(Packed, u64)> {
+    fn finish(self, cells: &mut Cells, defer: bool) -> Option<(Packed, u32)> {
         if let Some(items) = self.items {
             if let Some(fresh) = self.fresh {
                 cells.keep(fresh.into_cells());
             }
-            return Some(Node::pack(&items, self.dirty, self.old, cells));
+            return Some(Node::pack(&items, self.dirty, self.old, cells, defer));
         }
         let mut node = self.fresh?;
-        let (hash, hashes) = node.rehash(self.dirty);
-        Some((Packed::Node(node, hash), hashes))
+        let hash = if defer { super::EMPTY } else { node.rehash(self.dirty) };
+        Some((Packed::Node(node, hash), self.dirty))
     }
 }
 
@@ -393,12 +515,12 @@ fn put(items: &mut [Item; 16], slot: usize, item: Item) {
     }
 }
 
-fn first_slot(group: &[KeyChange], depth: usize) -> usize {
+fn first_slot(group: &[Change], depth: usize) -> usize {
     group.first().map_or(0, |change| nibble(&change.key, depth))
 }
 
 /// Splits groups into up to `threads` runs with about as many changes each.
-fn shares<'a, 'b>(groups: &'a [&'b [KeyChange]], threads: usize) -> Vec<&'a [&'b [KeyChange]]> {
+fn shares<'a, 'b>(groups: &'a [&'b [Change]], threads: usize) -> Vec<&'a [&'b [Change]]> {
     let mut left: usize = groups.iter().map(|group| group.len()).sum();
     let mut rest = groups;
     let mut shares = Vec::new();
