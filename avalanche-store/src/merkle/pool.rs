@@ -13,7 +13,6 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use super::Hash;
 use super::cells::Cells;
 use super::node::{Node, Ref};
 use super::path::Path;
@@ -44,10 +43,8 @@ pub(crate) struct Made {
     pub(crate) node: Node,
     /// Positions of it that wait for their hashes, as bits.
     pub(crate) waiting: u32,
-    /// Its hash, if it does not wait.
-    pub(crate) hash: Hash,
-    /// Which of the nodes made beside it is above it, if that waits too, and in which slot.
-    pub(crate) above: Option<(usize, usize)>,
+    /// Which of the nodes made beside it waits for its hash, and in which slot.
+    pub(crate) above: Option<(u32, u8)>,
 }
 
 /// Nodes of all versions of a tree.

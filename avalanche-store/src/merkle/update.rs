@@ -33,8 +33,28 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Hashes all leaves.
+    /// Sorts by key hash, where of several changes of a key the last one stays, and hashes all
+    /// leaves.
     pub(crate) fn list(changes: &[KeyChange]) -> Vec<Self> {
+        // Sorting 16 bytes a change is several times faster than sorting the changes.
+        let first = |key: &Hash| key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let mut order: Vec<_> =
+            (0..).zip(changes).map(|(at, change): (u32, _)| (first(&change.key), at)).collect();
+        let key = |at: u32| changes.get(at as usize).map(|change| &change.key);
+        order.sort_unstable_by(|(p, a), (q, b)| {
+            p.cmp(q).then_with(|| key(*a).cmp(&key(*b))).then(a.cmp(b))
+        });
+        let mut sorted: Vec<KeyChange> = Vec::with_capacity(changes.len());
+        for change in order.iter().filter_map(|(_, at)| changes.get(*at as usize)) {
+            match sorted.last_mut() {
+                Some(last) if last.key == change.key => *last = *change,
+                _ => sorted.push(*change),
+            }
+        }
+        Self::hashed(&sorted)
+    }
+
+    fn hashed(changes: &[KeyChange]) -> Vec<Self> {
         let pairs = changes.iter().filter_map(|change| Some(pair(&change.key, &change.value?)));
         let mut hashes = Vec::new();
         leaf_hashes(&pairs.collect::<Vec<_>>(), &mut hashes);
@@ -75,6 +95,8 @@ pub(crate) struct Work {
     cells: Cells,
     /// Whether this is below a node where everything was read ahead, and hashes wait.
     batch: bool,
+    /// Slots and numbers of nodes that wait, and that no node was put above yet.
+    below: Vec<(u8, u32)>,
     pairs: Vec<[u8; 64]>,
     sums: Vec<Hash>,
 }
@@ -141,7 +163,7 @@ impl<L: Load> Updater<'_, L> {
         let items_ref = &items;
         let done = std::thread::scope(|scope| {
             let run = |share: &[&[Change]]| {
-                let mut work = Work::default();
+                let mut work = Work::for_changes(changes.len() / threads);
                 let mut results = Vec::with_capacity(share.len());
                 for group in share {
                     let slot = first_slot(group, 0);
@@ -181,7 +203,8 @@ impl<L: Load> Updater<'_, L> {
         // A leaf that was the root has no node whose hashes could be kept.
         let dirty = if matches!(root, Item::Inner { .. }) { dirty } else { u32::MAX };
         let packed = Node::pack(&items, dirty, &old, &mut work.cells, false);
-        Ok(Some(self.keep(packed, path, &Below::default(), work)))
+        let first = work.below.len();
+        Ok(Some(self.keep(packed, path, first, work)))
     }
 
     fn update(
@@ -226,8 +249,8 @@ impl<L: Load> Updater<'_, L> {
                 other => other,
             });
         }
-        let mut change =
-            NodeChange { old, fresh: None, items: None, dirty: 0, below: Below::default() };
+        let mut change = NodeChange { old, fresh: None, items: None, dirty: 0 };
+        let first = work.below.len();
         for group in changes.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = first_slot(group, depth);
             match (old.kind(slot), group) {
@@ -258,10 +281,9 @@ impl<L: Load> Updater<'_, L> {
                 }
             }
         }
-        let below = change.below;
         let Some(packed) = change.finish(&mut work.cells, work.batch) else { return Ok(None) };
         work.replaced.push(Replaced { at, path: *path });
-        Ok(Some(self.keep(packed, path, &below, work)))
+        Ok(Some(self.keep(packed, path, first, work)))
     }
 
     /// Reads all nodes that `changes` lead to, level by level. None waits for another of its level,
@@ -331,23 +353,23 @@ impl<L: Load> Updater<'_, L> {
         }
         let depth = path.depth();
         let mut items = [Item::Empty; 16];
-        let mut below = Below::default();
+        let first = work.below.len();
         for group in leaves.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = group.first().map_or(0, |leaf| nibble(&leaf.key, depth));
             let item = self.build(&path.child(slot), group, work);
-            below.add(slot, &item, work);
+            work.note(slot, &item);
             put(&mut items, slot, item);
         }
         let old = Node::default();
         let packed = Node::pack(&items, u32::MAX, &old, &mut work.cells, work.batch);
-        self.keep(packed, path, &below, work)
+        self.keep(packed, path, first, work)
     }
 
     fn keep(
         &self,
         (packed, hashed): (Packed, u32),
         path: &Path,
-        below: &Below,
+        first: usize,
         work: &mut Work,
     ) -> Item {
         work.hashes += u64::from(hashed.count_ones());
@@ -360,14 +382,14 @@ impl<L: Load> Updater<'_, L> {
             self.pool.lend(&mut work.cells);
         }
         let slot = work.spare.pop().unwrap_or(super::node::NOT_LOADED);
-        let index = work.made.len();
-        for (slot, child) in below.made.iter().enumerate() {
-            if let Some(made) = child.and_then(|child| work.made.get_mut(child as usize)) {
+        let index = u32::try_from(work.made.len()).unwrap_or(u32::MAX);
+        for (slot, child) in work.below.drain(first.min(work.below.len())..) {
+            if let Some(made) = work.made.get_mut(child as usize) {
                 made.above = Some((index, slot));
             }
         }
         let waiting = if work.batch { hashed } else { 0 };
-        work.made.push(Made { slot, path: *path, node, waiting, hash, above: None });
+        work.made.push(Made { slot, path: *path, node, waiting, above: None });
         Item::Inner { hash, at: Ref { slot, serial: self.serial, born: self.born } }
     }
 
@@ -386,34 +408,34 @@ struct NodeChange<'a> {
     items: Option<Box<[Item; 16]>>,
     /// Bit p: position p has to be hashed.
     dirty: u32,
-    below: Below,
-}
-
-/// Which of the nodes that were made are directly below one, by slot. Only those that wait count.
-#[derive(Clone, Copy, Default)]
-struct Below {
-    made: [Option<u32>; 16],
-}
-
-impl Below {
-    /// Takes note of an item that was made just now.
-    fn add(&mut self, slot: usize, item: &Item, work: &Work) {
-        if let (true, Item::Inner { .. }, Some(place)) = (work.batch, item, self.made.get_mut(slot))
-        {
-            *place = u32::try_from(work.made.len()).ok().and_then(|len| len.checked_sub(1));
-        }
-    }
 }
 
 impl Work {
+    /// With room for what so many changes make in a large tree.
+    pub(crate) fn for_changes(changes: usize) -> Self {
+        Self {
+            made: Vec::with_capacity(2 * changes + 64),
+            replaced: Vec::with_capacity(2 * changes + 64),
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of an item that was made just now, for the node that will be above it.
+    fn note(&mut self, slot: usize, item: &Item) {
+        if let (true, Item::Inner { .. }) = (self.batch, item) {
+            let last = u32::try_from(self.made.len()).unwrap_or(u32::MAX).wrapping_sub(1);
+            self.below.push((u8::try_from(slot).unwrap_or(0), last));
+        }
+    }
+
     /// Makes the hashes that wait in the nodes from `first` on: deepest nodes first, and in each
-    /// level all at once. Gives the hash of the last node, which is above all of them.
+    /// level all at once. Gives the hash of the node above all others.
     fn hash_from(&mut self, first: usize) -> Hash {
         let made = &mut self.made;
         let depths = made.iter().enumerate().skip(first);
         let mut order: Vec<_> = depths.map(|(at, made)| (made.path.depth(), at)).collect();
         order.sort_unstable();
-        let mut targets = Vec::new();
+        let (mut targets, mut top) = (Vec::new(), super::EMPTY);
         for same in order.chunk_by(|a, b| a.0 == b.0).rev() {
             for level in (0..4).rev() {
                 self.pairs.clear();
@@ -434,16 +456,18 @@ impl Work {
                         node.node.set_hash(*p, hash);
                         continue;
                     }
-                    node.hash = *hash;
-                    if let Some((above, slot)) = node.above
-                        && let Some(above) = made.get_mut(above)
-                    {
-                        above.node.set_hash(16 + slot, hash);
+                    match node.above {
+                        None => top = *hash,
+                        Some((above, slot)) => {
+                            if let Some(above) = made.get_mut(above as usize) {
+                                above.node.set_hash(16 + usize::from(slot), hash);
+                            }
+                        }
                     }
                 }
             }
         }
-        made.last().map_or(super::EMPTY, |made| made.hash)
+        top
     }
 }
 
@@ -457,7 +481,7 @@ fn ones(mut bits: u32) -> impl Iterator<Item = usize> {
 
 impl NodeChange<'_> {
     fn set(&mut self, slot: usize, item: &Item, work: &mut Work) {
-        self.below.add(slot, item, work);
+        work.note(slot, item);
         if self.items.is_none() {
             let fresh = self.fresh.get_or_insert_with(|| self.old.copy(&mut work.cells));
             match (self.old.kind(slot), item) {

@@ -128,7 +128,7 @@ impl<K: KeyValue> Import<K> {
             changes.push(KeyChange { key: hash, value: Some(value_hash(value)) });
         }
         let threads = self.options.threads;
-        let tree = self.tree.apply(self.height, changes, threads, &*self.core)?;
+        let tree = self.tree.apply(self.height, &changes, threads, &*self.core)?;
         // Nodes only come, none go: one that is written again is written over its own row.
         tree.each_made(|path, node| {
             let mut record = Vec::new();
