@@ -372,6 +372,26 @@ fn a_leaf_in_the_range_cannot_be_passed_off_as_one_outside() {
 }
 
 #[test]
+fn a_root_and_a_range_have_one_proof() {
+    // The only leaf is on the edge. Going down to it says the same in more words.
+    let map = Map::new(1);
+    let from = *map.pairs.first_key_value().unwrap().0;
+    let bytes = map.range(&from, None, 10).0.encode();
+    let (counts, _, at) = split(&bytes);
+    assert_eq!(bytes[at..], [4]);
+    let mut honest = 0;
+    for marks in [vec![4], vec![3, 4], vec![3, 0, 4], vec![3, 4, 0]] {
+        let mut other = bytes[..at].to_vec();
+        other[counts + 4] = u8::try_from(marks.len()).unwrap();
+        other.extend(&marks);
+        let result = RangeProof::decode(&other, LIMITS).unwrap().verify(&map.root(), &from, None);
+        honest += u64::from(result.is_ok());
+        assert_eq!(result.is_ok(), marks == [4], "{marks:?}");
+    }
+    assert_eq!(honest, 1);
+}
+
+#[test]
 fn what_a_peer_says_is_bounded_before_anything_is_allocated() {
     let mut bytes = vec![1];
     bytes.extend([0; 33]);

@@ -307,6 +307,10 @@ fn a_damaged_row_is_an_error_and_never_another_answer() {
                     assert!(shown.entries().iter().all(|(key, value)| {
                         truth[std::str::from_utf8(key).unwrap()].as_ref() == Some(value)
                     }));
+                    for (key, value) in &truth {
+                        let proof = state.prove(key.as_bytes(), 3)?;
+                        proof.verify(&root, key.as_bytes(), value.as_deref()).unwrap();
+                    }
                     let mut draft = state.begin();
                     for key in truth.keys() {
                         draft.put(key.clone(), *b"x")?;
