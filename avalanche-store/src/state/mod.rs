@@ -55,7 +55,7 @@ pub struct StateOptions {
     pub retention: Retention,
     /// Threads that compute a root. The root is the same for any number; 0 is taken as 1.
     pub threads: usize,
-    /// Bytes of Merkle nodes that stay in memory after a commit; about 165 an entry hold them all.
+    /// Bytes of Merkle nodes that stay in memory after a commit; about 180 an entry hold them all.
     /// Nodes of views that are not accepted come on top.
     pub memory_bytes: usize,
 }
