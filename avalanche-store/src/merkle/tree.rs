@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Hash;
+use super::change::{Change, KeyChange};
 use super::node::{Item, Node};
 use super::path::Path;
 use super::pool::{Pool, find};
-use super::update::{Change, KeyChange, Replaced, Updater, Work};
+use super::update::{Replaced, Updater, Work};
 
 /// Where nodes are that are not in memory.
 pub(crate) trait Load: Sync {

@@ -2,7 +2,8 @@
 
 use super::Hash;
 use super::cells::Cells;
-use super::hash::{inner_hashes, leaf_hashes};
+use super::change::{Change, pair};
+use super::hash::inner_hashes;
 use super::node::{Item, Kind, Leaf, Node, Packed, Ref};
 use super::path::{Path, nibble};
 use super::pool::{Entry, Made, Pool, find};
@@ -15,67 +16,6 @@ const PARALLEL_MIN: usize = 256;
 /// enough that what was read stays in the processor's cache.
 const WARM_MIN: usize = 4;
 const WARM_MAX: usize = 96;
-
-/// A change of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyChange {
-    /// The key's hash.
-    pub(crate) key: Hash,
-    /// Its new value's hash; `None` deletes it.
-    pub(crate) value: Option<Hash>,
-}
-
-/// A change, with the hash of its leaf.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Change {
-    key: Hash,
-    leaf: Option<Leaf>,
-}
-
-impl Change {
-    /// Sorts by key hash, where of several changes of a key the last one stays, and hashes all
-    /// leaves.
-    pub(crate) fn list(changes: &[KeyChange]) -> Vec<Self> {
-        // Sorting 16 bytes a change is several times faster than sorting the changes.
-        let first = |key: &Hash| key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let mut order: Vec<_> =
-            (0..).zip(changes).map(|(at, change): (u32, _)| (first(&change.key), at)).collect();
-        let key = |at: u32| changes.get(at as usize).map(|change| &change.key);
-        order.sort_unstable_by(|(p, a), (q, b)| {
-            p.cmp(q).then_with(|| key(*a).cmp(&key(*b))).then(a.cmp(b))
-        });
-        let mut sorted: Vec<KeyChange> = Vec::with_capacity(changes.len());
-        for change in order.iter().filter_map(|(_, at)| changes.get(*at as usize)) {
-            match sorted.last_mut() {
-                Some(last) if last.key == change.key => *last = *change,
-                _ => sorted.push(*change),
-            }
-        }
-        Self::hashed(&sorted)
-    }
-
-    fn hashed(changes: &[KeyChange]) -> Vec<Self> {
-        let pairs = changes.iter().filter_map(|change| Some(pair(&change.key, &change.value?)));
-        let mut hashes = Vec::new();
-        leaf_hashes(&pairs.collect::<Vec<_>>(), &mut hashes);
-        let mut hashes = hashes.into_iter();
-        let hashed = changes.iter().map(|change| {
-            let leaf = change
-                .value
-                .and_then(|value| Some(Leaf { key: change.key, value, hash: hashes.next()? }));
-            Self { key: change.key, leaf }
-        });
-        hashed.collect()
-    }
-}
-
-fn pair(left: &Hash, right: &Hash) -> [u8; 64] {
-    let mut pair = [0; 64];
-    let (a, b) = pair.split_at_mut(32);
-    a.copy_from_slice(left);
-    b.copy_from_slice(right);
-    pair
-}
 
 /// A node that a version no longer has.
 #[derive(Clone, Copy, Debug)]
