@@ -1,4 +1,5 @@
 //! Proofs show what is true, and nothing that is changed in them passes.
+#![cfg(test)]
 
 mod state_support;
 
@@ -293,7 +294,7 @@ fn forms(bytes: &[u8]) -> Vec<u8> {
 fn with_entries(bytes: &[u8], entries: &[&[u8]]) -> Vec<u8> {
     let (counts, _, marks) = split(bytes);
     let mut out = bytes[..counts].to_vec();
-    out.extend((entries.len() as u32).to_le_bytes());
+    out.extend(u32::try_from(entries.len()).unwrap().to_le_bytes());
     out.extend(&bytes[counts + 4..counts + 6]);
     out.extend(entries.concat());
     out.extend(&bytes[marks..]);
@@ -359,7 +360,7 @@ fn a_leaf_in_the_range_cannot_be_passed_off_as_one_outside() {
         assert_eq!(shows(&bytes, &map.root(), &from, None), None);
     }
     for forms in [vec![0], vec![2], vec![4], vec![3, 2, 2], vec![3, 0, 2], vec![3, 2, 0]] {
-        let mut bytes = head(forms.len() as u16);
+        let mut bytes = head(u16::try_from(forms.len()).unwrap());
         for form in forms {
             bytes.push(form);
             if form == 2 {
@@ -368,6 +369,26 @@ fn a_leaf_in_the_range_cannot_be_passed_off_as_one_outside() {
         }
         assert_eq!(shows(&bytes, &map.root(), &from, None), None);
     }
+}
+
+#[test]
+fn a_root_and_a_range_have_one_proof() {
+    // The only leaf is on the edge. Going down to it says the same in more words.
+    let map = Map::new(1);
+    let from = *map.pairs.first_key_value().unwrap().0;
+    let bytes = map.range(&from, None, 10).0.encode();
+    let (counts, _, at) = split(&bytes);
+    assert_eq!(bytes[at..], [4]);
+    let mut honest = 0;
+    for marks in [vec![4], vec![3, 4], vec![3, 0, 4], vec![3, 4, 0]] {
+        let mut other = bytes[..at].to_vec();
+        other[counts + 4] = u8::try_from(marks.len()).unwrap();
+        other.extend(&marks);
+        let result = RangeProof::decode(&other, LIMITS).unwrap().verify(&map.root(), &from, None);
+        honest += u64::from(result.is_ok());
+        assert_eq!(result.is_ok(), marks == [4], "{marks:?}");
+    }
+    assert_eq!(honest, 1);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The state equals a model at every height that is kept, whatever happens in between.
+#![cfg(test)]
 
 mod state_support;
 
@@ -305,6 +306,10 @@ fn a_damaged_row_is_an_error_and_never_another_answer() {
                     assert!(shown.entries().iter().all(|(key, value)| {
                         truth[std::str::from_utf8(key).unwrap()].as_ref() == Some(value)
                     }));
+                    for (key, value) in &truth {
+                        let proof = state.prove(key.as_bytes(), 3)?;
+                        proof.verify(&root, key.as_bytes(), value.as_deref()).unwrap();
+                    }
                     let mut draft = state.begin();
                     for key in truth.keys() {
                         draft.put(key.clone(), *b"x")?;
@@ -387,7 +392,7 @@ fn rows_are_pinned() {
     let mut dump = Vec::new();
     for (key, value) in store.rows.lock().unwrap().iter() {
         for part in [key, value] {
-            dump.extend((part.len() as u16).to_le_bytes());
+            dump.extend(u16::try_from(part.len()).unwrap().to_le_bytes());
             dump.extend(part);
         }
     }

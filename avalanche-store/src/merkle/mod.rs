@@ -37,6 +37,8 @@
 //! The tree in memory (`tree`) shares its nodes between the versions of unaccepted blocks. Nothing
 //! here reads or writes a store.
 
+mod cells;
+mod change;
 mod fault;
 mod hash;
 mod node;
@@ -58,10 +60,10 @@ pub use range::{RangeLimits, RangeProof, VerifiedRange};
 #[cfg(feature = "testing")]
 pub use testing::{RawTree, check_proof_bytes};
 
+pub(crate) use change::KeyChange;
 pub(crate) use hash::leaf_hash;
 pub(crate) use node::{Item, Leaf, Malformed as NodeMalformed, NOT_LOADED, Node, Ref};
 pub(crate) use path::{Path, successor};
 pub(crate) use pool::Pool;
 pub(crate) use stream::Stream;
 pub(crate) use tree::{Load, Tree};
-pub(crate) use update::KeyChange;

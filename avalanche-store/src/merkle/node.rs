@@ -27,6 +27,7 @@
 //! ```
 //! All numbers are little-endian.
 
+use super::cells::Cells;
 use super::hash::{EMPTY, Hash, inner_hash, is_leaf, leaf_hash};
 use super::path::{NIBBLES, Path, nibble};
 
@@ -93,7 +94,7 @@ impl Item {
 }
 
 /// A packed node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Node {
     /// Bit p: position p exists, for p from 2 to 31.
     present: u32,
@@ -101,7 +102,14 @@ pub(crate) struct Node {
     occupied: u16,
     /// Bit s: slot s is a leaf.
     leaves: u16,
+    /// At least as long as the cells in use: lengths are rounded up, so that they are used again.
     cells: Box<[Hash]>,
+}
+
+impl Clone for Node {
+    fn clone(&self) -> Self {
+        Self { cells: self.cells.clone(), ..*self }
+    }
 }
 
 /// What a slot holds, without its bytes.
@@ -133,6 +141,23 @@ impl Node {
     /// Bytes of its cells.
     pub(crate) fn bytes(&self) -> usize {
         self.cells.len() * 32
+    }
+
+    pub(crate) fn cells(&self) -> &[Hash] {
+        &self.cells
+    }
+
+    pub(crate) fn into_cells(self) -> Box<[Hash]> {
+        self.cells
+    }
+
+    /// A copy in cells that were used before.
+    pub(crate) fn copy(&self, cells: &mut Cells) -> Self {
+        let mut copy = cells.take(self.cells.len());
+        for (to, from) in copy.iter_mut().zip(&self.cells) {
+            *to = *from;
+        }
+        Self { cells: copy, ..*self }
     }
 
     const fn nodes(&self) -> u16 {
@@ -274,13 +299,21 @@ impl Node {
         (0..16).filter(move |slot| occupied >> slot & 1 == 1)
     }
 
-    /// Packs 16 subtrees. Positions in `dirty` (bit p) are hashed, others taken from `old`.
+    /// Packs 16 subtrees. Positions in `dirty` (bit p) are hashed, unless that is deferred; others
+    /// are taken from `old`.
     ///
-    /// Gives the whole subtree with its node, if there is one, and how many hashes it took.
-    pub(crate) fn pack(items: &[Item; 16], dirty: u32, old: &Self) -> (Packed, u64) {
+    /// Gives the whole subtree with its node, if there is one, and the positions that were, or have
+    /// to be, hashed.
+    pub(crate) fn pack(
+        items: &[Item; 16],
+        dirty: u32,
+        old: &Self,
+        spare: &mut Cells,
+        defer: bool,
+    ) -> (Packed, u32) {
         let mut at = [Position::Empty; 32];
         let mut hash = [EMPTY; 32];
-        let mut hashes = 0;
+        let mut hashed = 0;
         let mut node = Self::default();
         let mut refs = 0;
         for (slot, item) in items.iter().enumerate() {
@@ -306,8 +339,8 @@ impl Node {
                     node.present |= u32::from(l != Position::Empty) << (2 * p);
                     node.present |= u32::from(r != Position::Empty) << (2 * p + 1);
                     if dirty >> p & 1 == 1 {
-                        hashes += 1;
-                        (Position::Inner, inner_hash(&hl, &hr))
+                        hashed |= 1 << p;
+                        (Position::Inner, if defer { EMPTY } else { inner_hash(&hl, &hr) })
                     } else {
                         (Position::Inner, old.hash_at(p))
                     }
@@ -317,45 +350,44 @@ impl Node {
             set(&mut hash, p, sum);
         }
         let root = match get(&at, 1, Position::Empty) {
-            Position::Empty => return (Packed::Item(Item::Empty), hashes),
+            Position::Empty => return (Packed::Item(Item::Empty), hashed),
             Position::Leaf(slot) => {
-                return (Packed::Item(get(items, slot, Item::Empty)), hashes);
+                return (Packed::Item(get(items, slot, Item::Empty)), hashed);
             }
             Position::Inner => get(&hash, 1, EMPTY),
         };
-        let mut cells = Vec::with_capacity(
-            refs.div_ceil(2)
-                + node.present.count_ones() as usize
-                + 2 * node.leaves.count_ones() as usize,
-        );
-        cells.resize(refs.div_ceil(2), EMPTY);
-        cells.extend((2..32).filter(|p| node.exists(*p)).map(|p| get(&hash, p, EMPTY)));
-        for item in items {
-            if let Item::Leaf(leaf) = item {
-                cells.extend([leaf.key, leaf.value]);
-            }
+        let refs = refs.div_ceil(2);
+        let hashes_and_leaves = node.present.count_ones() + 2 * u32::from(node.leaves).count_ones();
+        node.cells = spare.take(refs + hashes_and_leaves as usize);
+        let positions = (2..32).filter(|p| node.present >> p & 1 == 1);
+        let sums = positions.map(|p| get(&hash, p, EMPTY));
+        let leaves = items.iter().filter_map(|item| match item {
+            Item::Leaf(leaf) => Some([leaf.key, leaf.value]),
+            _ => None,
+        });
+        let refs = std::iter::repeat_n(EMPTY, refs);
+        for (to, from) in node.cells.iter_mut().zip(refs.chain(sums).chain(leaves.flatten())) {
+            *to = from;
         }
-        node.cells = cells.into_boxed_slice();
         for (slot, item) in items.iter().enumerate() {
             if let Item::Inner { at, .. } = item {
                 node.set_ref(slot, *at);
             }
         }
-        (Packed::Node(node, root), hashes)
+        (Packed::Node(node, root), hashed)
     }
 
     /// Hashes anew the positions in `dirty` (bit p) of a node whose structure did not change.
-    /// Gives its hash, and how many hashes it took.
-    pub(crate) fn rehash(&mut self, dirty: u32) -> (Hash, u64) {
-        let (mut root, mut hashes) = (EMPTY, 0);
+    /// Gives its hash.
+    pub(crate) fn rehash(&mut self, dirty: u32) -> Hash {
+        let mut root = EMPTY;
         for p in (1..16).rev() {
             if dirty >> p & 1 == 1 {
                 let hash = inner_hash(&self.hash_at(2 * p), &self.hash_at(2 * p + 1));
-                hashes += 1;
                 if p == 1 { root = hash } else { self.set_hash(p, &hash) }
             }
         }
-        (root, hashes)
+        root
     }
 
     /// The record of this node.
@@ -415,7 +447,7 @@ impl Node {
         if !rest.is_empty() {
             return Err(Malformed::Bytes("a node's record has bytes too many"));
         }
-        match Self::pack(&items, u32::MAX, &Self::default()).0 {
+        match Self::pack(&items, u32::MAX, &Self::default(), &mut Cells::default(), false).0 {
             Packed::Node(node, hash) if hash == *expected => Ok(node),
             _ => Err(Malformed::Bytes("a node's hash is not what its parent or root says")),
         }

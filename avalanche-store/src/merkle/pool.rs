@@ -13,11 +13,15 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::cells::Cells;
 use super::node::{Node, Ref};
 use super::path::Path;
 
-/// How many free slots a worker takes at a time.
+/// How many free slots, and spare cells of each length, a worker takes at a time.
 const BLOCK: usize = 64;
+
+/// Bytes of spare cells that are kept: as many as blocks of ten thousand changes drop.
+const SPARE_BYTES_MAX: usize = 32 << 20;
 
 /// One node, or a place for one.
 #[derive(Debug, Default)]
@@ -37,13 +41,20 @@ pub(crate) struct Made {
     pub(crate) slot: u32,
     pub(crate) path: Path,
     pub(crate) node: Node,
+    /// Positions of it that wait for their hashes, as bits.
+    pub(crate) waiting: u32,
+    /// Which of the nodes made beside it waits for its hash, and in which slot.
+    pub(crate) above: Option<(u32, u8)>,
 }
 
 /// Nodes of all versions of a tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
+    /// Bytes that nodes and spare cells are to keep to, see [`Pool::evict`].
+    budget: usize,
     entries: RwLock<Vec<Entry>>,
     free: Mutex<Free>,
+    spare: Mutex<Cells>,
     serial: AtomicU32,
     /// Of the nodes in `entries`, see [`Pool::bytes`].
     bytes: AtomicUsize,
@@ -59,6 +70,11 @@ struct Free {
 impl Entry {
     pub(crate) const fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Touches the entry.
+    pub(crate) const fn serial(&self) -> u32 {
+        self.serial
     }
 }
 
@@ -87,9 +103,38 @@ impl Pool {
         Reader(self.entries.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A pool without nodes.
+    pub(crate) fn new(budget: usize) -> Self {
+        Self {
+            budget,
+            entries: RwLock::default(),
+            free: Mutex::default(),
+            spare: Mutex::default(),
+            serial: AtomicU32::new(0),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
     /// Bytes of all nodes in memory, without what the allocator adds.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of cells that no node uses.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.spare_cells().bytes()
+    }
+
+    fn spare_cells(&self) -> MutexGuard<'_, Cells> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lend(&self, to: &mut Cells) {
+        self.spare_cells().lend(to, BLOCK);
+    }
+
+    pub(crate) fn take_back(&self, cells: Cells) {
+        self.spare_cells().absorb(cells);
     }
 
     fn free_list(&self) -> MutexGuard<'_, Free> {
@@ -121,7 +166,7 @@ impl Pool {
         if entries.len() < high {
             entries.resize_with(high, Entry::default);
         }
-        for Made { slot, path, node } in made {
+        for Made { slot, path, node, .. } in made {
             if let Some(entry) = entries.get_mut(slot as usize) {
                 bytes += node.bytes() + size_of::<Entry>();
                 let depth = u8::try_from(path.depth()).unwrap_or(u8::MAX);
@@ -147,30 +192,45 @@ impl Pool {
 
     /// Drops nodes, those of them that are there.
     pub(crate) fn free(&self, nodes: impl Iterator<Item = (u32, u32)>) {
+        let room = self.budget.saturating_sub(self.bytes());
+        self.free_keeping(nodes, room.min(SPARE_BYTES_MAX));
+    }
+
+    /// Drops nodes, and keeps their cells as long as there are fewer than `keep` bytes of such.
+    fn free_keeping(&self, nodes: impl Iterator<Item = (u32, u32)>, keep: usize) {
         let mut bytes = 0;
         let mut freed = Vec::new();
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.spare_cells();
         for (slot, serial) in nodes {
             if let Some(entry) = entries.get_mut(slot as usize)
                 && entry.serial == serial
                 && serial != 0
             {
                 bytes += entry.node.bytes() + size_of::<Entry>();
-                *entry = Entry::default();
+                let node = std::mem::take(entry).node;
+                if spare.bytes() < keep {
+                    spare.keep(node.into_cells());
+                }
                 freed.push(slot);
             }
         }
+        drop(spare);
         drop(entries);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.give_back(&freed);
     }
 
-    /// If there are more than `budget` bytes, drops nodes that the store has, deepest and oldest
-    /// first, until a quarter of the budget is free. Gives how many were dropped.
-    pub(crate) fn evict(&self, budget: usize) -> usize {
-        let all = self.bytes();
+    /// If there are more bytes than the budget has, drops spare cells and then nodes that the store
+    /// has, deepest and oldest first, until a quarter of the budget is free.
+    pub(crate) fn evict(&self) {
+        let (budget, all) = (self.budget, self.bytes());
+        if all.saturating_add(self.spare_bytes()) <= budget {
+            return;
+        }
+        *self.spare_cells() = Cells::default();
         if all <= budget {
-            return 0;
+            return;
         }
         let mut candidates = Vec::new();
         {
@@ -191,7 +251,6 @@ impl Pool {
             stop
         });
         candidates.truncate(enough.unwrap_or(candidates.len()));
-        self.free(candidates.iter().map(|(_, _, slot, serial, _)| (*slot, *serial)));
-        candidates.len()
+        self.free_keeping(candidates.iter().map(|(_, _, slot, serial, _)| (*slot, *serial)), 0);
     }
 }

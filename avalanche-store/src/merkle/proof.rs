@@ -1,7 +1,8 @@
 //! Proof that one key has a value, or none.
 //!
 //! ```text
-//!   version 1 | form u8 | depth u16 | bitmap, depth bits | siblings, 32 each | [key hash, value hash]
+//!   version 1 | form u8 | depth u16 | bitmap, a bit a level | siblings, 32 each
+//!             | form 2: key hash 32, value hash 32
 //!
 //!   form 0: the key is there       the path ends at its own leaf
 //!   form 1: the key is absent      the path ends at an empty subtree

@@ -12,13 +12,6 @@ use super::tree::{Load, Tree};
 pub(crate) type Entries = Vec<(Hash, Hash)>;
 
 impl Tree {
-    /// The value hash of a key, if it is there.
-    #[cfg(test)]
-    pub(crate) fn value<L: Load>(&self, key: &Hash, load: &L) -> Result<Option<Hash>, L::Error> {
-        let found = self.entries(key, super::path::successor(key).as_ref(), 1, load)?;
-        Ok(found.first().map(|(_, value)| *value))
-    }
-
     /// The proof of what a key has.
     pub(crate) fn prove<L: Load>(&self, key: &Hash, load: &L) -> Result<Proof, L::Error> {
         let mut siblings = Vec::with_capacity(32);

@@ -35,7 +35,7 @@ fn sure<T>(result: Result<T, Infallible>) -> T {
 
 impl Default for RawTree {
     fn default() -> Self {
-        Self(Tree::stored(Arc::new(Pool::default()), Item::Empty))
+        Self(Tree::stored(Arc::new(Pool::new(usize::MAX)), Item::Empty))
     }
 }
 
@@ -47,8 +47,9 @@ impl RawTree {
         changes: impl IntoIterator<Item = (Hash, Option<Hash>)>,
         threads: usize,
     ) -> Self {
-        let changes = changes.into_iter().map(|(key, value)| KeyChange { key, value }).collect();
-        Self(sure(self.0.apply(0, changes, threads, &Memory)))
+        let changes = changes.into_iter().map(|(key, value)| KeyChange { key, value });
+        let changes: Vec<_> = changes.collect();
+        Self(sure(self.0.apply(0, &changes, threads, &Memory)))
     }
 
     /// Says that this version was accepted: what it replaced goes when its parent goes.

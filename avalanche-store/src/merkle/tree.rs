@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Hash;
+use super::change::{Change, KeyChange};
 use super::node::{Item, Node};
 use super::path::Path;
 use super::pool::{Pool, find};
-use super::update::{KeyChange, Replaced, Updater, Work};
+use super::update::{Replaced, Updater, Work};
 
 /// Where nodes are that are not in memory.
 pub(crate) trait Load: Sync {
@@ -92,14 +93,14 @@ impl Tree {
     pub(crate) fn apply<L: Load>(
         &self,
         born: u64,
-        changes: Vec<KeyChange>,
+        changes: &[KeyChange],
         threads: usize,
         load: &L,
     ) -> Result<Self, L::Error> {
-        let changes = sorted(changes);
+        let changes = Change::list(changes);
         let pool = &self.0.pool;
         let serial = pool.next_serial();
-        let mut work = Work::default();
+        let mut work = Work::for_changes(changes.len());
         let reader = pool.read();
         let updater = Updater { entries: reader.entries(), pool, load, born, serial };
         let result = updater.root(&self.0.root, &changes, threads, &mut work);
@@ -175,17 +176,4 @@ impl Drop for Version {
         let made = self.made.iter().filter(|_| !settled).map(|(slot, _)| (*slot, self.serial));
         self.pool.free(made.chain(legacy.drain(..)));
     }
-}
-
-/// Sorts by key hash; of several changes of a key the last one stays.
-fn sorted(mut changes: Vec<KeyChange>) -> Vec<KeyChange> {
-    changes.sort_by_key(|change| change.key);
-    changes.dedup_by(|later, kept| {
-        let same = later.key == kept.key;
-        if same {
-            kept.value = later.value;
-        }
-        same
-    });
-    changes
 }

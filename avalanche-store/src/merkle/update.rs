@@ -1,6 +1,9 @@
 //! Changes of many keys at once: every dirty node is copied once, and every dirty hash made once.
 
 use super::Hash;
+use super::cells::Cells;
+use super::change::{Change, pair};
+use super::hash::inner_hashes;
 use super::node::{Item, Kind, Leaf, Node, Packed, Ref};
 use super::path::{Path, nibble};
 use super::pool::{Entry, Made, Pool, find};
@@ -9,14 +12,10 @@ use super::tree::Load;
 /// Fewer changes than this are made by one thread.
 const PARALLEL_MIN: usize = 256;
 
-/// A change of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyChange {
-    /// The key's hash.
-    pub(crate) key: Hash,
-    /// Its new value's hash; `None` deletes it.
-    pub(crate) value: Option<Hash>,
-}
+/// Below a node with so many changes, everything is read ahead: enough that reads overlap, and few
+/// enough that what was read stays in the processor's cache.
+const WARM_MIN: usize = 4;
+const WARM_MAX: usize = 96;
 
 /// A node that a version no longer has.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +32,13 @@ pub(crate) struct Work {
     /// Hashes that it took.
     pub(crate) hashes: u64,
     spare: Vec<u32>,
+    cells: Cells,
+    /// Whether this is below a node where everything was read ahead, and hashes wait.
+    batch: bool,
+    /// Slots and numbers of nodes that wait, and that no node was put above yet.
+    below: Vec<(u8, u32)>,
+    pairs: Vec<[u8; 64]>,
+    sums: Vec<Hash>,
 }
 
 /// Makes changes, which are sorted by key hash without duplicates, in one thread.
@@ -55,7 +61,7 @@ impl<L: Load> Updater<'_, L> {
     pub(crate) fn root(
         &self,
         root: &Item,
-        changes: &[KeyChange],
+        changes: &[Change],
         threads: usize,
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
@@ -66,6 +72,7 @@ impl<L: Load> Updater<'_, L> {
             self.update(root, &path, changes, work)
         };
         self.pool.give_back(&work.spare);
+        self.pool.take_back(std::mem::take(&mut work.cells));
         work.spare.clear();
         result
     }
@@ -74,7 +81,7 @@ impl<L: Load> Updater<'_, L> {
         &self,
         root: &Item,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         threads: usize,
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
@@ -95,8 +102,8 @@ impl<L: Load> Updater<'_, L> {
         let shares = shares(&groups, threads);
         let items_ref = &items;
         let done = std::thread::scope(|scope| {
-            let run = |share: &[&[KeyChange]]| {
-                let mut work = Work::default();
+            let run = |share: &[&[Change]]| {
+                let mut work = Work::for_changes(changes.len() / threads);
                 let mut results = Vec::with_capacity(share.len());
                 for group in share {
                     let slot = first_slot(group, 0);
@@ -104,6 +111,7 @@ impl<L: Load> Updater<'_, L> {
                     results.push((slot, self.update(item, &path.child(slot), group, &mut work)?));
                 }
                 self.pool.give_back(&work.spare);
+                self.pool.take_back(std::mem::take(&mut work.cells));
                 Ok((results, work))
             };
             let handles: Vec<_> =
@@ -134,16 +142,16 @@ impl<L: Load> Updater<'_, L> {
         }
         // A leaf that was the root has no node whose hashes could be kept.
         let dirty = if matches!(root, Item::Inner { .. }) { dirty } else { u32::MAX };
-        let (packed, hashes) = Node::pack(&items, dirty, &old);
-        work.hashes += hashes;
-        Ok(Some(self.keep(packed, path, work)))
+        let packed = Node::pack(&items, dirty, &old, &mut work.cells, false);
+        let first = work.below.len();
+        Ok(Some(self.keep(packed, path, first, work)))
     }
 
     fn update(
         &self,
         item: &Item,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
         match item {
@@ -158,7 +166,7 @@ impl<L: Load> Updater<'_, L> {
         hash: &Hash,
         at: Ref,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
         let loaded;
@@ -169,7 +177,20 @@ impl<L: Load> Updater<'_, L> {
             &loaded
         };
         let depth = path.depth();
+        if (WARM_MIN..=WARM_MAX).contains(&changes.len()) && !work.batch {
+            self.warm(old, depth, changes);
+            let first = work.made.len();
+            work.batch = true;
+            let result = self.inner(hash, at, path, changes, work);
+            work.batch = false;
+            let top = work.hash_from(first);
+            return Ok(match result? {
+                Some(Item::Inner { at, .. }) => Some(Item::Inner { hash: top, at }),
+                other => other,
+            });
+        }
         let mut change = NodeChange { old, fresh: None, items: None, dirty: 0 };
+        let first = work.below.len();
         for group in changes.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = first_slot(group, depth);
             match (old.kind(slot), group) {
@@ -178,34 +199,60 @@ impl<L: Load> Updater<'_, L> {
                     let hash = old.hash_at(16 + slot);
                     let result = self.inner(&hash, below, &path.child(slot), group, work)?;
                     if let Some(item) = result {
-                        change.set(slot, &item);
+                        change.set(slot, &item, work);
                     }
                 }
-                (Kind::Leaf, [KeyChange { key, value: Some(value) }])
-                    if old.leaf_key(slot) == *key =>
-                {
-                    if old.leaf_pair(slot).1 != *value {
+                (Kind::Leaf, [Change { key, leaf: Some(leaf) }]) if old.leaf_key(slot) == *key => {
+                    if old.leaf_pair(slot).1 != leaf.value {
                         work.hashes += 1;
-                        change.set(slot, &Item::Leaf(Leaf::new(*key, *value)));
+                        change.set(slot, &Item::Leaf(*leaf), work);
                     }
                 }
                 (Kind::Leaf, _) => {
                     let leaf = old.leaf(slot);
                     if let Some(item) = self.grow(Some(&leaf), &path.child(slot), group, work) {
-                        change.set(slot, &item);
+                        change.set(slot, &item, work);
                     }
                 }
                 (Kind::Empty, _) => {
                     if let Some(item) = self.grow(None, &path.child(slot), group, work) {
-                        change.set(slot, &item);
+                        change.set(slot, &item, work);
                     }
                 }
             }
         }
-        let Some((packed, hashes)) = change.finish() else { return Ok(None) };
-        work.hashes += hashes;
+        let Some(packed) = change.finish(&mut work.cells, work.batch) else { return Ok(None) };
         work.replaced.push(Replaced { at, path: *path });
-        Ok(Some(self.keep(packed, path, work)))
+        Ok(Some(self.keep(packed, path, first, work)))
+    }
+
+    /// Reads all nodes that `changes` lead to, level by level. None waits for another of its level,
+    /// so the processor fetches many at once; going down key by key waits for each.
+    fn warm(&self, top: &Node, depth: usize, changes: &[Change]) {
+        let mut level = vec![(top, changes)];
+        let mut below = Vec::new();
+        for depth in depth.. {
+            let nibble = |change: &Change| nibble(&change.key, depth);
+            for (node, changes) in level.drain(..) {
+                for group in changes.chunk_by(|a, b| nibble(a) == nibble(b)) {
+                    let slot = first_slot(group, depth);
+                    if node.kind(slot) == Kind::Inner {
+                        below.push((node.node(slot), group));
+                    }
+                }
+            }
+            if below.is_empty() {
+                return;
+            }
+            let entry = |at: &Ref| self.entries.get(at.slot as usize);
+            let sum = below.iter().filter_map(|(at, _)| entry(at)).fold(0, |a, e| a ^ e.serial());
+            std::hint::black_box(sum);
+            let found = below.drain(..);
+            level.extend(found.filter_map(|(at, group)| Some((find(self.entries, at)?, group))));
+            // Two cells are a line.
+            let lines = level.iter().flat_map(|(node, _)| node.cells().iter().step_by(2));
+            std::hint::black_box(lines.fold(0, |sum, cell| sum ^ cell[0]));
+        }
     }
 
     /// Changes below a place that has at most one leaf.
@@ -213,7 +260,7 @@ impl<L: Load> Updater<'_, L> {
         &self,
         leaf: Option<&Leaf>,
         path: &Path,
-        changes: &[KeyChange],
+        changes: &[Change],
         work: &mut Work,
     ) -> Option<Item> {
         let mut leaves = Vec::with_capacity(changes.len() + 1);
@@ -224,12 +271,12 @@ impl<L: Load> Updater<'_, L> {
                 leaves.push(leaf);
             }
             let same = old.take_if(|leaf| leaf.key == change.key);
-            match (same, change.value) {
-                (Some(leaf), Some(value)) if leaf.value == value => leaves.push(leaf),
-                (_, Some(value)) => {
+            match (same, change.leaf) {
+                (Some(leaf), Some(new)) if leaf.value == new.value => leaves.push(leaf),
+                (_, Some(leaf)) => {
                     work.hashes += 1;
                     changed = true;
-                    leaves.push(Leaf::new(change.key, value));
+                    leaves.push(leaf);
                 }
                 (same, None) => changed |= same.is_some(),
             }
@@ -246,25 +293,43 @@ impl<L: Load> Updater<'_, L> {
         }
         let depth = path.depth();
         let mut items = [Item::Empty; 16];
+        let first = work.below.len();
         for group in leaves.chunk_by(|a, b| nibble(&a.key, depth) == nibble(&b.key, depth)) {
             let slot = group.first().map_or(0, |leaf| nibble(&leaf.key, depth));
-            put(&mut items, slot, self.build(&path.child(slot), group, work));
+            let item = self.build(&path.child(slot), group, work);
+            work.note(slot, &item);
+            put(&mut items, slot, item);
         }
-        let (packed, hashes) = Node::pack(&items, u32::MAX, &Node::default());
-        work.hashes += hashes;
-        self.keep(packed, path, work)
+        let old = Node::default();
+        let packed = Node::pack(&items, u32::MAX, &old, &mut work.cells, work.batch);
+        self.keep(packed, path, first, work)
     }
 
-    fn keep(&self, packed: Packed, path: &Path, work: &mut Work) -> Item {
+    fn keep(
+        &self,
+        (packed, hashed): (Packed, u32),
+        path: &Path,
+        first: usize,
+        work: &mut Work,
+    ) -> Item {
+        work.hashes += u64::from(hashed.count_ones());
         let (node, hash) = match packed {
             Packed::Item(item) => return item,
             Packed::Node(node, hash) => (node, hash),
         };
         if work.spare.is_empty() {
             self.pool.reserve(&mut work.spare);
+            self.pool.lend(&mut work.cells);
         }
         let slot = work.spare.pop().unwrap_or(super::node::NOT_LOADED);
-        work.made.push(Made { slot, path: *path, node });
+        let index = u32::try_from(work.made.len()).unwrap_or(u32::MAX);
+        for (slot, child) in work.below.drain(first.min(work.below.len())..) {
+            if let Some(made) = work.made.get_mut(child as usize) {
+                made.above = Some((index, slot));
+            }
+        }
+        let waiting = if work.batch { hashed } else { 0 };
+        work.made.push(Made { slot, path: *path, node, waiting, above: None });
         Item::Inner { hash, at: Ref { slot, serial: self.serial, born: self.born } }
     }
 
@@ -285,10 +350,80 @@ struct NodeChange<'a> {
     dirty: u32,
 }
 
+impl Work {
+    /// With room for what so many changes make in a large tree.
+    pub(crate) fn for_changes(changes: usize) -> Self {
+        Self {
+            made: Vec::with_capacity(2 * changes + 64),
+            replaced: Vec::with_capacity(2 * changes + 64),
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of an item that was made just now, for the node that will be above it.
+    fn note(&mut self, slot: usize, item: &Item) {
+        if let (true, Item::Inner { .. }) = (self.batch, item) {
+            let last = u32::try_from(self.made.len()).unwrap_or(u32::MAX).wrapping_sub(1);
+            self.below.push((u8::try_from(slot).unwrap_or(0), last));
+        }
+    }
+
+    /// Makes the hashes that wait in the nodes from `first` on: deepest nodes first, and in each
+    /// level all at once. Gives the hash of the node above all others.
+    fn hash_from(&mut self, first: usize) -> Hash {
+        let made = &mut self.made;
+        let depths = made.iter().enumerate().skip(first);
+        let mut order: Vec<_> = depths.map(|(at, made)| (made.path.depth(), at)).collect();
+        order.sort_unstable();
+        let (mut targets, mut top) = (Vec::new(), super::EMPTY);
+        for same in order.chunk_by(|a, b| a.0 == b.0).rev() {
+            for level in (0..4).rev() {
+                self.pairs.clear();
+                targets.clear();
+                for (_, index) in same {
+                    let Some(made) = made.get(*index) else { continue };
+                    let level = made.waiting & (((1 << (1 << level)) - 1) << (1 << level));
+                    for p in ones(level) {
+                        let node = &made.node;
+                        self.pairs.push(pair(&node.hash_at(2 * p), &node.hash_at(2 * p + 1)));
+                        targets.push((*index, p));
+                    }
+                }
+                inner_hashes(&self.pairs, &mut self.sums);
+                for ((index, p), hash) in targets.iter().zip(&self.sums) {
+                    let Some(node) = made.get_mut(*index) else { continue };
+                    if *p > 1 {
+                        node.node.set_hash(*p, hash);
+                        continue;
+                    }
+                    match node.above {
+                        None => top = *hash,
+                        Some((above, slot)) => {
+                            if let Some(above) = made.get_mut(above as usize) {
+                                above.node.set_hash(16 + usize::from(slot), hash);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        top
+    }
+}
+
+/// The positions of the bits that are set, ascending.
+fn ones(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = bits.trailing_zeros() as usize;
+        (bits != 0).then(|| bits &= bits - 1).map(|()| lowest)
+    })
+}
+
 impl NodeChange<'_> {
-    fn set(&mut self, slot: usize, item: &Item) {
+    fn set(&mut self, slot: usize, item: &Item, work: &mut Work) {
+        work.note(slot, item);
         if self.items.is_none() {
-            let fresh = self.fresh.get_or_insert_with(|| self.old.clone());
+            let fresh = self.fresh.get_or_insert_with(|| self.old.copy(&mut work.cells));
             match (self.old.kind(slot), item) {
                 (Kind::Inner, Item::Inner { hash, at }) => {
                     fresh.set_node(slot, *at, hash);
@@ -314,13 +449,16 @@ impl NodeChange<'_> {
         }
     }
 
-    fn finish(self) -> Option<(Packed, u64)> {
+    fn finish(self, cells: &mut Cells, defer: bool) -> Option<(Packed, u32)> {
         if let Some(items) = self.items {
-            return Some(Node::pack(&items, self.dirty, self.old));
+            if let Some(fresh) = self.fresh {
+                cells.keep(fresh.into_cells());
+            }
+            return Some(Node::pack(&items, self.dirty, self.old, cells, defer));
         }
         let mut node = self.fresh?;
-        let (hash, hashes) = node.rehash(self.dirty);
-        Some((Packed::Node(node, hash), hashes))
+        let hash = if defer { super::EMPTY } else { node.rehash(self.dirty) };
+        Some((Packed::Node(node, hash), self.dirty))
     }
 }
 
@@ -341,12 +479,12 @@ fn put(items: &mut [Item; 16], slot: usize, item: Item) {
     }
 }
 
-fn first_slot(group: &[KeyChange], depth: usize) -> usize {
+fn first_slot(group: &[Change], depth: usize) -> usize {
     group.first().map_or(0, |change| nibble(&change.key, depth))
 }
 
 /// Splits groups into up to `threads` runs with about as many changes each.
-fn shares<'a, 'b>(groups: &'a [&'b [KeyChange]], threads: usize) -> Vec<&'a [&'b [KeyChange]]> {
+fn shares<'a, 'b>(groups: &'a [&'b [Change]], threads: usize) -> Vec<&'a [&'b [Change]]> {
     let mut left: usize = groups.iter().map(|group| group.len()).sum();
     let mut rest = groups;
     let mut shares = Vec::new();

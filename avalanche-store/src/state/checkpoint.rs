@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Import, State, StateOptions};
 use crate::merkle::{Stream, leaf_hash, successor};
-use crate::{Disk, DiskFile, Error, Hash, KeyValue, OpenMode, RangeLimits, key_hash, value_hash};
+use crate::{
+    Disk, DiskFile, Error, Hash, KeyValue, OpenMode, Pair, RangeLimits, key_hash, value_hash,
+};
 
 const DOMAIN: &Hash = b"avalanche/store/checkpoint/v1\0\0\0";
 const MAGIC: &[u8; 8] = b"AVCHKPT\0";
@@ -110,7 +112,7 @@ impl<D: Disk> Checkpoints<D> {
         write_all(&mut writer, state, height, &root)?;
         file.sync_data().map_err(Error::io("sync", &temporary))?;
         drop(file);
-        let found = self.read_file(&temporary, |_, _| Ok(()))?;
+        let found = self.read_file(&temporary, |_| Ok(()))?;
         if found.root != root || found.height != height {
             return Err(Error::RootDiffers { path: temporary, height });
         }
@@ -138,7 +140,7 @@ impl<D: Disk> Checkpoints<D> {
     /// [`Error::Io`], [`Error::Corrupt`] with the offset of the damage, [`Error::Version`],
     /// [`Error::RootDiffers`].
     pub fn verify(&self, height: u64) -> Result<VerifiedCheckpoint, Error> {
-        self.read_file(&self.dir.join(name(height)), |_, _| Ok(()))
+        self.read_file(&self.dir.join(name(height)), |_| Ok(()))
     }
 
     /// Builds the state of a checkpoint in an empty store, with bounded memory. Call it again with
@@ -156,16 +158,15 @@ impl<D: Disk> Checkpoints<D> {
         let path = self.dir.join(name(height));
         let (height, root) = self.header(&path)?;
         let mut import = Import::open(store, options, height, root)?;
-        self.read_file(&path, |pairs, _| {
+        self.read_file(&path, |mut pairs| {
             let Some(position) = import.position() else { return Ok(()) };
-            let mut pairs = std::mem::take(pairs);
             pairs.retain(|(key, _)| key_hash(key) >= position);
             let last = pairs.last().map(|(key, _)| key_hash(key));
             let Some(last) = last else { return Ok(()) };
-            import.add_pairs(pairs, successor(&last))
+            import.add_pairs(&pairs, successor(&last))
         })?;
         if import.position().is_some() {
-            import.add_pairs(Vec::new(), None)?;
+            import.add_pairs(&[], None)?;
         }
         import.finish()
     }
@@ -205,7 +206,7 @@ impl<D: Disk> Checkpoints<D> {
     fn read_file(
         &self,
         path: &Path,
-        mut each: impl FnMut(&mut Vec<(Vec<u8>, Vec<u8>)>, u64) -> Result<(), Error>,
+        mut each: impl FnMut(Vec<Pair>) -> Result<(), Error>,
     ) -> Result<VerifiedCheckpoint, Error> {
         let file = self.disk.open(path, OpenMode::Read).map_err(Error::io("open", path))?;
         let mut reader = Reader::open(&file, path)?;
@@ -216,7 +217,7 @@ impl<D: Disk> Checkpoints<D> {
             let begin = reader.offset;
             let Some(payload) = reader.chunk(entries)? else { break };
             let malformed = "an entry of the checkpoint is malformed";
-            let mut pairs = parse(&payload).ok_or_else(|| reader.corrupt(begin, malformed))?;
+            let pairs = parse(&payload).ok_or_else(|| reader.corrupt(begin, malformed))?;
             for (key, value) in &pairs {
                 let key = key_hash(key);
                 if !stream.push(&key, leaf_hash(&key, &value_hash(value))) {
@@ -224,7 +225,7 @@ impl<D: Disk> Checkpoints<D> {
                 }
                 entries += 1;
             }
-            each(&mut pairs, entries)?;
+            each(pairs)?;
         }
         if stream.finish(0).hash() != root {
             return Err(Error::RootDiffers { path: path.to_path_buf(), height });
@@ -400,7 +401,7 @@ impl<'a, F: DiskFile> Reader<'a, F> {
     }
 }
 
-fn parse(mut payload: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+fn parse(mut payload: &[u8]) -> Option<Vec<Pair>> {
     let mut pairs = Vec::new();
     while !payload.is_empty() {
         let (key_len, rest) = payload.split_first_chunk()?;

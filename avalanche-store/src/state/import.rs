@@ -8,7 +8,7 @@ use super::rows::{self, ImportRecord, Meta, RootRecord};
 use super::{State, StateOptions, check_size};
 use crate::merkle::{KeyChange, Pool, Tree};
 use crate::{
-    Batch, Error, Hash, KeyRange, KeyValue, Order, VerifiedRange, codec, key_hash, value_hash,
+    Batch, Error, Hash, KeyRange, KeyValue, Order, Pair, VerifiedRange, codec, key_hash, value_hash,
 };
 
 /// Entries that are written in one batch.
@@ -64,7 +64,7 @@ impl<K: KeyValue> Import<K> {
         if record.height != height || record.target != root {
             return Err(Error::StoreNotEmpty { path: core.name });
         }
-        let tree = Tree::stored(Arc::new(Pool::default()), record.root.into());
+        let tree = Tree::stored(Arc::new(Pool::new(options.memory_bytes)), record.root.into());
         let core = Arc::new(core);
         Ok(Self { core, options, tree, height, target: root, next: record.next })
     }
@@ -78,7 +78,7 @@ impl<K: KeyValue> Import<K> {
     /// Bytes of Merkle nodes in memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.tree.pool().bytes()
+        self.tree.pool().bytes() + self.tree.pool().spare_bytes()
     }
 
     /// Adds what a proof showed: of this state's root, from [`position`](Self::position) on.
@@ -88,27 +88,23 @@ impl<K: KeyValue> Import<K> {
     /// [`Error::ImportOutOfPlace`] if it is of another root or does not begin at the position;
     /// nothing was changed. [`Error::KeyTooLarge`], [`Error::ValueTooLarge`] for a pair that the
     /// store cannot take. If the store fails.
-    pub fn add(&mut self, range: VerifiedRange) -> Result<(), Error> {
+    pub fn add(&mut self, range: &VerifiedRange) -> Result<(), Error> {
         if *range.root() != self.target || Some(*range.from()) != self.next {
             return Err(Error::ImportOutOfPlace { path: self.core.name.clone() });
         }
         let next = range.next().or(range.end().copied());
-        self.add_pairs(range.into_entries(), next)
+        self.add_pairs(range.entries(), next)
     }
 
     /// Adds entries that follow those before, in one batch or several. `next` is where to go on.
-    pub(super) fn add_pairs(
-        &mut self,
-        pairs: Vec<(Vec<u8>, Vec<u8>)>,
-        next: Option<Hash>,
-    ) -> Result<(), Error> {
-        for (key, value) in &pairs {
+    pub(super) fn add_pairs(&mut self, pairs: &[Pair], next: Option<Hash>) -> Result<(), Error> {
+        for (key, value) in pairs {
             check_size(&self.core.store, key.len(), value.len())?;
         }
-        let mut rest = pairs.as_slice();
+        let mut rest = pairs;
         loop {
             let mut bytes = 0;
-            let full = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            let full = |(key, value): &Pair| {
                 bytes += key.len() + value.len();
                 bytes > BATCH_BYTES
             };
@@ -123,7 +119,7 @@ impl<K: KeyValue> Import<K> {
         }
     }
 
-    fn write(&mut self, pairs: &[(Vec<u8>, Vec<u8>)], next: Option<Hash>) -> Result<(), Error> {
+    fn write(&mut self, pairs: &[Pair], next: Option<Hash>) -> Result<(), Error> {
         let mut batch = Batch::new();
         let mut changes = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
@@ -132,7 +128,7 @@ impl<K: KeyValue> Import<K> {
             changes.push(KeyChange { key: hash, value: Some(value_hash(value)) });
         }
         let threads = self.options.threads;
-        let tree = self.tree.apply(self.height, changes, threads, &*self.core)?;
+        let tree = self.tree.apply(self.height, &changes, threads, &*self.core)?;
         // Nodes only come, none go: one that is written again is written over its own row.
         tree.each_made(|path, node| {
             let mut record = Vec::new();
@@ -146,7 +142,7 @@ impl<K: KeyValue> Import<K> {
         tree.settle();
         self.tree = tree;
         self.next = next;
-        self.tree.pool().evict(self.options.memory_bytes);
+        self.tree.pool().evict();
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub use view::{Draft, View};
 
 use self::core::Core;
 use crate::merkle::{Item, Pool, Tree};
-use crate::{Batch, Error, Hash, KeyValue, Proof, RangeLimits, RangeProof, codec, key_hash};
+use crate::{Batch, Error, Hash, KeyValue, Pair, Proof, RangeLimits, RangeProof, codec, key_hash};
 use rows::{Chunks, Meta, RootRecord};
 use view::Base;
 
@@ -55,7 +55,7 @@ pub struct StateOptions {
     pub keep: Keep,
     /// Threads that compute a root. The root is the same for any number; 0 is taken as 1.
     pub threads: usize,
-    /// Bytes of Merkle nodes that stay in memory after a commit; about 165 an entry hold them all.
+    /// Bytes of Merkle nodes that stay in memory after a commit; about 180 an entry hold them all.
     /// Nodes of views that are not accepted come on top.
     pub memory_bytes: usize,
 }
@@ -105,7 +105,7 @@ impl<K: KeyValue> State<K> {
             return Err(core.corrupt("the oldest height is above the last"));
         }
         core.oldest.store(meta.heights.map_or(0, |(_, oldest)| oldest), Ordering::Release);
-        let accepted = Tree::stored(Arc::new(Pool::default()), Item::Empty);
+        let accepted = Tree::stored(Arc::new(Pool::new(options.memory_bytes)), Item::Empty);
         let mut state = Self { core: Arc::new(core), options, accepted, meta };
         if meta.trimming {
             state.trim()?;
@@ -137,7 +137,7 @@ impl<K: KeyValue> State<K> {
     /// Bytes of Merkle nodes in memory, those of views included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.accepted.pool().bytes()
+        self.accepted.pool().bytes() + self.accepted.pool().spare_bytes()
     }
 
     /// The store below.
@@ -213,7 +213,7 @@ impl<K: KeyValue> State<K> {
         end: Option<&Hash>,
         limits: RangeLimits,
         height: u64,
-    ) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<Hash>), Error> {
+    ) -> Result<(Vec<Pair>, Option<Hash>), Error> {
         let max = limits.entries.max(1);
         let leaves = tree.entries(from, end, max.saturating_add(1), &*self.core)?;
         let (mut pairs, mut bytes) = (Vec::new(), 0_usize);
@@ -299,7 +299,7 @@ impl<K: KeyValue> State<K> {
         view.settle();
         self.accepted = view.tree().clone();
         self.meta = meta;
-        self.accepted.pool().evict(self.options.memory_bytes);
+        self.accepted.pool().evict();
         Ok(())
     }
 

@@ -129,7 +129,7 @@ impl<K: KeyValue> State<K> {
         self.core.rolled_back.fetch_add(1, Ordering::AcqRel);
         self.meta = meta;
         let root = Item::from(rows::RootRecord::from(&root));
-        self.accepted = Tree::stored(Arc::new(Pool::default()), root);
+        self.accepted = Tree::stored(Arc::new(Pool::new(self.options.memory_bytes)), root);
         self.trim()
     }
 

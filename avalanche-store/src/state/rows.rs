@@ -5,7 +5,7 @@
 //!   r height                           root at a height                     codec record
 //!   n height path                      node written at a height             merkle node record
 //!   v key-hash !height                 value written at a height            value record
-//!   s height chunk                     nodes that are stale since a height  version, (height path)*
+//!   s height chunk                     nodes stale since a height          version, (height path)*
 //!   j height chunk                     keys written at a height             version, key-hash*
 //!   i                                  an import that is under way          codec record
 //!

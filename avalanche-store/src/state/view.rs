@@ -125,7 +125,8 @@ impl<K: KeyValue> Draft<K> {
             key: key_hash(key),
             value: value.as_deref().map(value_hash),
         });
-        let tree = self.tree.apply(self.height, changes.collect(), self.threads, &*self.core)?;
+        let changes: Vec<_> = changes.collect();
+        let tree = self.tree.apply(self.height, &changes, self.threads, &*self.core)?;
         Ok(View(Arc::new(Inner {
             core: self.core,
             base: Mutex::new(self.base),
