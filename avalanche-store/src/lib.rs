@@ -45,8 +45,6 @@ pub use log::{
 pub use merkle::{
     EMPTY, Hash, Proof, ProofFault, RangeLimits, RangeProof, VerifiedRange, key_hash, value_hash,
 };
-#[cfg(feature = "testing")]
-pub use merkle::{RawTree, check_proof_bytes};
 pub use state::{
     Checkpoints, Draft, Import, Keep, Pruned, State, StateOptions, VerifiedCheckpoint, View,
 };

@@ -5,7 +5,8 @@ mod state_support;
 
 use std::collections::BTreeMap;
 
-use avalanche_store::{EMPTY, Hash, RawTree, key_hash, value_hash};
+use avalanche_store::testing::RawTree;
+use avalanche_store::{EMPTY, Hash, key_hash, value_hash};
 use state_support::{Naive, Random, golden};
 
 type Model = BTreeMap<Hash, Hash>;

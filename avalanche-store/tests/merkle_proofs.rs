@@ -5,8 +5,9 @@ mod state_support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use avalanche_store::testing::RawTree;
 use avalanche_store::{
-    Hash, Proof, ProofFault, RangeLimits, RangeProof, RawTree, VerifiedRange, key_hash, value_hash,
+    Hash, Proof, ProofFault, RangeLimits, RangeProof, VerifiedRange, key_hash, value_hash,
 };
 use proptest::prelude::*;
 use state_support::{Random, golden};
@@ -436,16 +437,16 @@ proptest! {
     #[test]
     fn arbitrary_bytes_prove_nothing_false(bytes in prop::collection::vec(any::<u8>(), 0..400), flip in 0_usize..4000, bit in 0_u32..8) {
         let map = Map::new(25);
-        avalanche_store::check_proof_bytes(&bytes);
+        avalanche_store::testing::check_proof_bytes(&bytes);
         for i in 20..30 {
             let mut proof = map.tree.prove(&key_hash(format!("key {i}").as_bytes())).encode();
             let at = flip % proof.len();
             proof[at] ^= 1_u8 << bit;
-            avalanche_store::check_proof_bytes(&proof);
+            avalanche_store::testing::check_proof_bytes(&proof);
         }
         let mut range = map.range(&[0x20; 32], None, 5).0.encode();
         let at = flip % range.len();
         range[at] ^= 1_u8 << bit;
-        avalanche_store::check_proof_bytes(&range);
+        avalanche_store::testing::check_proof_bytes(&range);
     }
 }

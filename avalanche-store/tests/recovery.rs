@@ -53,6 +53,8 @@ impl<K: KeyValue> Execute<K> for Payments {
     }
 }
 
+type Outcome = Recovered<Arc<MemoryStore>>;
+
 /// Everything that a chain has on disk.
 struct Chain {
     disk: SimDisk,
@@ -128,7 +130,7 @@ impl Chain {
     }
 
     /// Recovers, and compares the state with that of a run without damage. What was executed.
-    fn recover(&self) -> Result<(Recovered<Arc<MemoryStore>>, Vec<u64>), Halted<Error>> {
+    fn recover(&self) -> Result<(Outcome, Vec<u64>), Halted<Error>> {
         let log = self.log();
         let mut payments = Payments { executed: Vec::new() };
         let recovered = recover(

@@ -58,7 +58,7 @@ pub use hash::{EMPTY, Hash, key_hash, value_hash};
 pub use proof::Proof;
 pub use range::{RangeLimits, RangeProof, VerifiedRange};
 #[cfg(feature = "testing")]
-pub use testing::{RawTree, check_proof_bytes};
+pub use testing::{RawTree, check_proof_bytes, forge_proof};
 
 pub(crate) use change::KeyChange;
 pub(crate) use hash::leaf_hash;

@@ -105,6 +105,47 @@ impl RawTree {
     }
 }
 
+/// Pairs of key and value by key hash.
+type Pairs = BTreeMap<Hash, (Vec<u8>, Vec<u8>)>;
+
+/// The known tree that proofs are checked against, and its pairs.
+fn known() -> (Pairs, RawTree) {
+    let pairs: Pairs =
+        (0..25).map(known_pair).map(|(key, value)| (key_hash(&key), (key, value))).collect();
+    let changes = pairs.iter().map(|(hash, (_, value))| (*hash, Some(value_hash(value))));
+    let tree = RawTree::default().apply(changes, 1);
+    (pairs, tree)
+}
+
+/// The first 25 are in the known tree, others are not.
+fn known_pair(i: u32) -> (Vec<u8>, Vec<u8>) {
+    (format!("key {i}").into_bytes(), format!("value {}", i * i).into_bytes())
+}
+
+/// A true proof of the known tree, changed as bytes say: which one, how long it stays, and then
+/// positions and what to flip there. For fuzzers, which would not find a true one by themselves.
+#[must_use]
+pub fn forge_proof(orders: &[u8]) -> Vec<u8> {
+    let [which, cut, orders @ ..] = orders else { return orders.to_vec() };
+    let (pairs, tree) = known();
+    let mut proof = if which % 2 == 0 {
+        tree.prove(&key_hash(&known_pair(u32::from(which / 2)).0)).encode()
+    } else {
+        let (from, end) = ([which & 0xfe; 32], [which.saturating_add(0x60); 32]);
+        let inside = pairs.range(from..end).map(|(_, pair)| pair.clone()).collect();
+        tree.prove_range(&from, Some(&end), inside).encode()
+    };
+    for order in orders.chunks_exact(3) {
+        let [low, high, flip] = order else { break };
+        let at = usize::from(u16::from_le_bytes([*low, *high])) % proof.len().max(1);
+        if let Some(byte) = proof.get_mut(at) {
+            *byte ^= flip;
+        }
+    }
+    proof.truncate(proof.len().saturating_sub(usize::from(cut / 16)));
+    proof
+}
+
 /// Takes bytes as a proof and as a range proof of a small known tree. What passes has to be true.
 ///
 /// # Panics
@@ -112,17 +153,13 @@ impl RawTree {
 /// If a false claim passes, or a proof that passes is not the one that the tree makes.
 #[expect(clippy::panic, reason = "a finding")]
 pub fn check_proof_bytes(bytes: &[u8]) {
-    let pair = |i: u32| (format!("key {i}").into_bytes(), format!("value {}", i * i).into_bytes());
-    let pairs: BTreeMap<_, _> =
-        (0..25).map(pair).map(|(key, value)| (key_hash(&key), (key, value))).collect();
-    let changes = pairs.iter().map(|(hash, (_, value))| (*hash, Some(value_hash(value))));
-    let tree = RawTree::default().apply(changes, 1);
+    let (pairs, tree) = known();
     if let Ok(proof) = Proof::decode(bytes) {
         if proof.encode() != bytes {
             panic!("a proof has two forms");
         }
         for i in 0..60 {
-            let (key, forged) = pair(i);
+            let (key, forged) = known_pair(i);
             let hash = key_hash(&key);
             let there = pairs.get(&hash).map(|(_, value)| value.as_slice());
             for claim in [None, Some(forged.as_slice()), Some(b"forged")] {

@@ -6,6 +6,7 @@ mod faulty;
 mod platter;
 pub mod suite;
 
+pub use crate::merkle::{RawTree, check_proof_bytes, forge_proof};
 pub use disk::{Operation, Persist, SimDisk, SimFile, SimLock};
 pub use faulty::{Call, Crash, Failure, Faults, FaultyStore};
 
