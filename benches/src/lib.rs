@@ -8,6 +8,7 @@
 //! - [`floor`]: the minimal loops.
 //! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`]: the workloads, shared by the
 //!   Criterion benches and by the `ratios` table.
+//! - [`store`]: the same for what is kept on disk.
 //! - [`measure`]: turns, medians, CPU time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
@@ -21,6 +22,7 @@ pub mod report;
 pub mod sampler;
 pub mod snowball;
 pub mod snowman;
+pub mod store;
 
 use avalanche_consensus::Id;
 

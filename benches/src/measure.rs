@@ -1,4 +1,5 @@
-//! Compares a workload with its floor: in turns, by CPU time, as the median of the ratios of pairs.
+//! Compares a workload with its floor: in turns, by CPU time (by wall time where the disk is part of
+//! the work), as the median of the ratios of pairs.
 //!
 //! Turns make both see the same machine: what slows one slice slows its neighbour. The ratio is
 //! taken within each pair and the median over the pairs, so a disturbed pair is outvoted.
@@ -51,10 +52,37 @@ pub struct Done {
 /// Does a number of operations.
 pub type Work<'a> = &'a mut dyn FnMut(u64) -> Done;
 
-/// Compares `ours` with `floor`.
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// CPU time of this thread: others do not count.
+    Cpu,
+    /// Time that passes: waiting for a disk or other threads counts.
+    Wall,
+}
+
+impl Clock {
+    /// The time by this clock.
+    #[must_use]
+    pub fn now(self) -> Duration {
+        match self {
+            Self::Cpu => cpu_time(),
+            Self::Wall => wall_time(),
+        }
+    }
+}
+
+/// Compares `ours` with `floor` by CPU time.
 pub fn compare(effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
-    let (our_count, floor_count) = (calibrate(effort.slice, ours), calibrate(effort.slice, floor));
-    let pair = |_| (per_operation(ours, our_count), per_operation(floor, floor_count));
+    compare_by(Clock::Cpu, effort, ours, floor)
+}
+
+/// Compares `ours` with `floor`.
+pub fn compare_by(clock: Clock, effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
+    let calibrate = |work| calibrate(clock, effort.slice, work);
+    let (our_count, floor_count) = (calibrate(&mut *ours), calibrate(&mut *floor));
+    let pair =
+        |_| (per_operation(clock, ours, our_count), per_operation(clock, floor, floor_count));
     summary((0..effort.pairs.max(1)).map(pair))
 }
 
@@ -71,12 +99,12 @@ fn summary(pairs: impl Iterator<Item = (f64, f64)>) -> Comparison {
 }
 
 /// How many operations fill a slice. Running up to it also warms the caches.
-fn calibrate(slice: Duration, work: Work<'_>) -> u64 {
+fn calibrate(clock: Clock, slice: Duration, work: Work<'_>) -> u64 {
     let mut count = 1;
     loop {
-        let start = cpu_time();
+        let start = clock.now();
         let _warm = work(count);
-        let taken = cpu_time().saturating_sub(start);
+        let taken = clock.now().saturating_sub(start);
         if taken >= slice || count >= 1 << 40 {
             return count;
         }
@@ -85,10 +113,10 @@ fn calibrate(slice: Duration, work: Work<'_>) -> u64 {
 }
 
 /// Nanoseconds for one operation of `work`.
-fn per_operation(work: Work<'_>, count: u64) -> f64 {
-    let start = cpu_time();
+fn per_operation(clock: Clock, work: Work<'_>, count: u64) -> f64 {
+    let start = clock.now();
     let Done { operations, apart } = work(count);
-    let taken = cpu_time().saturating_sub(start).saturating_sub(apart);
+    let taken = clock.now().saturating_sub(start).saturating_sub(apart);
     as_f64(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX)) / as_f64(operations.max(1))
 }
 
@@ -126,10 +154,13 @@ pub fn cpu_time() -> Duration {
         )
     }
     #[cfg(not(unix))]
-    {
-        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        START.get_or_init(std::time::Instant::now).elapsed()
-    }
+    wall_time()
+}
+
+/// Time since the first call.
+fn wall_time() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 #[cfg(test)]

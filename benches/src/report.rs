@@ -1,5 +1,7 @@
 //! The table of ratios, the curve of polls against network size, and the memory figures.
 
+mod store;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
 use crate::allocations;
 use crate::engine::{AnswerFloor, Committee, Network, endless};
 use crate::floor::network::Flat;
-use crate::measure::{Comparison, Done, Effort, Work, as_f64, compare, cpu_time, repeat};
+use crate::measure::{Clock, Comparison, Done, Effort, Work, as_f64, compare_by, cpu_time, repeat};
 use crate::poll::{self, Polling, PollingFloor};
 use crate::sampler::{self, Exact, Seeded, VALIDATORS};
 use crate::snowball::{self, COLOURS, SIZES};
@@ -48,9 +50,11 @@ impl Report {
         self.sampler(out)?;
         self.polls(out)?;
         self.engine(out)?;
+        self.store(out)?;
         self.throughput(out)?;
         self.curve(out)?;
-        self.memory(out)
+        self.memory(out)?;
+        self.store_figures(out)
     }
 
     fn wanted(&self, name: &str) -> bool {
@@ -66,11 +70,24 @@ impl Report {
         ours: Work<'_>,
         floor: Work<'_>,
     ) -> io::Result<()> {
+        self.line_by(out, Clock::Cpu, name, goal, ours, floor)
+    }
+
+    /// The same by a clock.
+    fn line_by(
+        &self,
+        out: &mut impl Write,
+        clock: Clock,
+        name: &str,
+        goal: Option<f64>,
+        ours: Work<'_>,
+        floor: Work<'_>,
+    ) -> io::Result<()> {
         if !self.wanted(name) {
             return Ok(());
         }
-        let Comparison { ours, floor, ratio } = compare(self.effort, ours, floor);
-        let goal_text = goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.1}"));
+        let Comparison { ours, floor, ratio } = compare_by(clock, self.effort, ours, floor);
+        let goal_text = goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.2}"));
         let over = if goal.is_some_and(|goal| ratio > goal) { "  over" } else { "" };
         writeln!(out, "{name:<46} {ours:>11.1} {floor:>11.1} {ratio:>7.2} {goal_text:>6}{over}")?;
         out.flush()

@@ -40,6 +40,10 @@ pub(super) struct ToyBlock {
     pub(super) accepted: bool,
     /// Whether some node rejected it.
     pub(super) rejected: bool,
+    /// Whether an honest node accepted it.
+    pub(super) accepted_honestly: bool,
+    /// Whether an honest node rejected it.
+    pub(super) rejected_honestly: bool,
 }
 
 /// What a block is besides a block.
@@ -200,6 +204,8 @@ impl BlockStore {
             built,
             accepted,
             rejected,
+            accepted_honestly: accepted,
+            rejected_honestly: rejected,
         });
         at
     }

@@ -11,9 +11,9 @@ use crate::snowman::Block;
 /// What can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
-    /// All nodes accept the same block at a height.
+    /// All honest nodes accept the same block at a height.
     Agreement,
-    /// No block is accepted by one node and rejected by another.
+    /// No block is accepted by one honest node and rejected by another.
     OneDecision,
     /// A node accepts heights one after the other.
     ConsecutiveHeights,
@@ -72,7 +72,8 @@ fn demand(invariant: Invariant, holds: bool) -> Holds {
     if holds { Ok(()) } else { Err(invariant) }
 }
 
-/// See [`Invariant::Agreement`]. `chain` is what was accepted first at each height.
+/// See [`Invariant::Agreement`]. `chain` is what honest nodes accepted first at
+/// each height: the engine of an adversary is told the truth, but is part of no promise.
 pub(super) fn agreement(chain: &mut Vec<BlockRef>, height: u64, block: BlockRef) -> Holds {
     let Ok(at) = usize::try_from(height) else { return Err(Invariant::Agreement) };
     if at == chain.len() {
@@ -83,7 +84,7 @@ pub(super) fn agreement(chain: &mut Vec<BlockRef>, height: u64, block: BlockRef)
 
 /// See [`Invariant::OneDecision`].
 pub(super) fn one_decision(block: &ToyBlock) -> Holds {
-    demand(Invariant::OneDecision, !(block.accepted && block.rejected))
+    demand(Invariant::OneDecision, !(block.accepted_honestly && block.rejected_honestly))
 }
 
 /// See [`Invariant::ConsecutiveHeights`].

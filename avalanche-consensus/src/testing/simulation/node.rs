@@ -304,15 +304,18 @@ impl Node {
         world.check(self.index, invariants::consecutive_heights(&self.vm, &block));
         world.check(self.index, invariants::parent_accepted(&self.vm, &world.blocks, &block));
         world.check(self.index, invariants::verified_before_accept(&self.vm, at));
-        let agreement = invariants::agreement(&mut world.chain, height, at);
-        world.counts.disagreements += u64::from(agreement.is_err());
-        world.check(self.index, agreement);
+        if self.honest {
+            let agreement = invariants::agreement(&mut world.chain, height, at);
+            world.counts.disagreements += u64::from(agreement.is_err());
+            world.check(self.index, agreement);
+        }
         self.vm.accept(at);
         world.counts.accepted += 1;
         world.behind -= usize::from(self.honest && height == world.heights);
         let now = world.now();
         if let Some(block) = world.blocks.get_mut(at) {
             block.accepted = true;
+            block.accepted_honestly |= self.honest;
             let took = now.since(block.built);
             let holds = invariants::one_decision(block);
             world.finality.iter_mut().for_each(|finality| finality.push(took));
@@ -328,6 +331,7 @@ impl Node {
         world.counts.rejected += 1;
         if let Some(block) = world.blocks.get_mut(at) {
             block.rejected = true;
+            block.rejected_honestly |= self.honest;
             let (height, holds) = (block.block.height, invariants::one_decision(block));
             world.check(self.index, holds);
             world.conflict(height.get());

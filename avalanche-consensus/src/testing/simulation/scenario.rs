@@ -221,7 +221,7 @@ fn base(name: &'static str, seed: u64, weights: Vec<u64>, parameters: Parameters
         start: Phase::NormalOperation,
         restart: RESTART,
         plan: FaultPlan::default(),
-        patience: Duration::from_secs(300),
+        patience: Duration::from_hours(1),
         events_max: 20_000_000,
         measure: false,
         go_on: false,

@@ -251,7 +251,7 @@ fn every_invariant_can_break() {
     });
     expect(Invariant::OneDecision, |simulation| {
         let at = undecided(simulation);
-        simulation.world.blocks.get_mut(at).unwrap().accepted = true;
+        simulation.world.blocks.get_mut(at).unwrap().accepted_honestly = true;
         let block = simulation.world.blocks.parsed(at);
         carry_out(simulation, Output::Reject(block));
     });
