@@ -33,6 +33,7 @@ pub struct Root {
     block: u64,
     threads: usize,
     changes: Vec<(Hash, Option<Hash>)>,
+    next: Option<RawTree>,
 }
 
 impl Root {
@@ -43,7 +44,7 @@ impl Root {
         let value = value_hash(b"0");
         let tree = RawTree::default().apply(keys.iter().map(|key| (*key, Some(value))), 2);
         tree.settle();
-        let mut root = Self { tree, keys, block: 0, threads: 1, changes: Vec::new() };
+        let mut root = Self { tree, keys, block: 0, threads: 1, changes: Vec::new(), next: None };
         root.prepare();
         root
     }
@@ -66,14 +67,21 @@ impl Root {
         self.changes = (0..DIRTY).map(pick).collect();
     }
 
-    /// Computes the root of the next block, and accepts it. How many hashes it took.
+    /// Computes the root of the next block. How many hashes it took.
     pub fn root_one(&mut self) -> u64 {
         let next = self.tree.apply(self.changes.iter().copied(), self.threads);
         black_box(next.root());
         let hashes = next.hashes();
-        next.settle();
-        self.tree = next;
+        self.next = Some(next);
         hashes
+    }
+
+    /// Accepts the block whose root was computed, in memory: what it replaced goes.
+    pub fn accept_one(&mut self) {
+        if let Some(next) = self.next.take() {
+            next.settle();
+            self.tree = next;
+        }
     }
 
     /// Bytes of nodes for each account.
