@@ -192,3 +192,22 @@ fn the_last_polls_are_remembered() {
         assert!(ids.is_sorted() && ids.last() == polls(&out).last(), "{ids:?}");
     }
 }
+
+#[test]
+fn a_poll_that_everybody_answered_does_not_count_as_timed_out() {
+    let mut harness = committee(4, 4, 3);
+    let [block, rival] = [child(&genesis(), "a"), child(&genesis(), "b")];
+    let mut out = harness.offer(1, &block);
+    harness.offer(2, &rival);
+    for round in 0..4 {
+        let Some(request_id) = polls(&out).last().copied() else {
+            panic!("round {round}: {out:?}")
+        };
+        out.clear();
+        // Two unlike votes, and no poll of four can succeed any more.
+        out.extend(harness.chits(1, request_id, &block));
+        out.extend(harness.chits(2, request_id, &rival));
+    }
+    let preferred = if harness.engine.preference() == block.id() { &block } else { &rival };
+    assert_eq!(cause(&harness, preferred), Cause::Deciding);
+}

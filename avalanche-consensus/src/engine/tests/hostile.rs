@@ -296,3 +296,49 @@ fn unrequested_answers() {
     });
     assert_eq!(faults(&out), [Fault::Unrequested(MessageKind::Chits)]);
 }
+
+#[test]
+fn a_list_of_ids_is_taken_up_to_its_bound_and_not_one_longer() {
+    let mut harness = fortress();
+    for (found, calls) in [(16, 1), (17, 0)] {
+        harness.calls.clear();
+        let ids = vec![name(1); found];
+        let out = harness.message(1, Message::GetAccepted { request_id: 1, ids });
+        assert_eq!(harness.calls.len(), calls, "{found} ids");
+        let too_long = Fault::TooLong { kind: MessageKind::GetAccepted, found, max: 16 };
+        assert_eq!(faults(&out).contains(&too_long), calls == 0);
+    }
+}
+
+#[test]
+fn the_calls_of_one_peer_leave_room_for_others() {
+    let mut harness = fortress();
+    harness.prompt = false;
+    for at in 0..20 {
+        let get = Message::Get { request_id: at, id: name(at) };
+        let out = harness.message(STRANGER, get);
+        let flooding = faults(&out) == [Fault::Flooding(MessageKind::Get)];
+        assert_eq!(flooding, at >= 8, "call {at}");
+    }
+    assert_eq!(harness.open.len(), 8);
+    let out = harness.message(1, Message::Get { request_id: 1, id: name(1) });
+    assert_eq!((faults(&out), harness.open.len()), (vec![], 9));
+}
+
+#[test]
+fn a_vote_that_was_given_up_on_makes_room_for_another_to_wait() {
+    let mut config = config(small(1, 1, 200));
+    config.limits = Limits { requests_max: 4, ..Limits::default() };
+    let mut harness = Harness::with(config, 1);
+    let block = child(&genesis(), "a");
+    let mut asked = queries(&harness.offer(1, &block));
+    for at in 0..12 {
+        let (_, request_id) = asked[0];
+        let unknown = child(&block, &format!("unknown {at}"));
+        let out = harness.chits(1, request_id, &unknown);
+        assert_eq!(queries(&out), [], "vote {at} did not wait");
+        let [(_, get, _)] = gets(&out)[..] else { panic!("{out:?}") };
+        asked = queries(&harness.fail(1, get));
+        assert_eq!(asked.len(), 1, "after vote {at}");
+    }
+}
