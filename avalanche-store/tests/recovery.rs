@@ -1,5 +1,5 @@
-//! Recovery of a whole chain: log, state and checkpoints after damage of every kind, against the states
-//! that a run without damage had.
+//! Recovery of a whole chain: log, state and checkpoints after damage of every kind, against the
+//! states that a run without damage had.
 #![cfg(test)]
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A whole chain loses power at every step: log and state on one disk. What was acknowledged is there,
-//! and the state has the root that the blocks say.
+//! A whole chain loses power at every step: log and state on one disk. What was acknowledged is
+//! there, and the state has the root that the blocks say.
 #![cfg(test)]
 
 use std::path::Path;
@@ -65,7 +65,8 @@ fn options() -> StateOptions {
     StateOptions { keep, ..StateOptions::new(STATE) }
 }
 
-/// A node's life until power goes out: the last height that it told anybody, and what it began from.
+/// A node's life until power goes out: the last height that it told anybody, and what it began
+/// from.
 fn live(
     disk: &SimDisk,
     blocks: u64,

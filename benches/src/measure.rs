@@ -1,5 +1,5 @@
-//! Compares a workload with its floor: in turns, by CPU time (by wall time where the disk is part of
-//! the work), as the median of the ratios of pairs.
+//! Compares a workload with its floor: in turns, by CPU time (by wall time where the disk is part
+//! of the work), as the median of the ratios of pairs.
 //!
 //! Turns make both see the same machine: what slows one slice slows its neighbour. The ratio is
 //! taken within each pair and the median over the pairs, so a disturbed pair is outvoted.

@@ -1,5 +1,5 @@
-//! Any bytes, taken as a proof or a range proof of a known tree, show nothing that is false; nor does a
-//! true proof that was changed as the bytes say.
+//! Any bytes, taken as a proof or a range proof of a known tree, show nothing that is false; nor
+//! does a true proof that was changed as the bytes say.
 #![no_main]
 
 use avalanche_store::testing::{check_proof_bytes, forge_proof};

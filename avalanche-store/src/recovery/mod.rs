@@ -12,15 +12,15 @@
 //! order:
 //!
 //! 1. **Replay** what the log has above the state.
-//! 2. **Roll back** a state that stands above the log's end: the log lost blocks, and it counts. The
-//!    heights are named, so that they are fetched from peers again.
-//! 3. **Restore** the newest checkpoint that the log can go on from, if the state is damaged, absent
-//!    or cannot roll back, and replay from there.
+//! 2. **Roll back** a state that stands above the log's end: the log lost blocks, and it counts.
+//!    The heights are named, so that they are fetched from peers again.
+//! 3. **Restore** the newest checkpoint that the log can go on from, if the state is damaged,
+//!    absent or cannot roll back, and replay from there.
 //! 4. **Rebuild** from nothing, if the log goes back to the first block.
 //! 5. **Stop** and say why, if none of these can be: nothing is deleted by a guess.
 //!
-//! A state sync that was cut off leaves a state without a log. Whoever runs it keeps a mark that it is
-//! under way, and goes on with it rather than ask for a plan.
+//! A state sync that was cut off leaves a state without a log. Whoever runs it keeps a mark that it
+//! is under way, and goes on with it rather than ask for a plan.
 
 mod run;
 
@@ -76,16 +76,16 @@ pub struct Plan {
     pub base: Base,
     /// Blocks of the log to execute from there, in order; `None` if it is at the end.
     pub replay: Option<RangeInclusive<Height>>,
-    /// Heights that the state had seen and the log does not have any more. They were accepted: fetch
-    /// them from peers, and find out what happened to the disk.
+    /// Heights that the state had seen and the log does not have any more. They were accepted:
+    /// fetch them from peers, and find out what happened to the disk.
     pub lost: Option<RangeInclusive<Height>>,
 }
 
 /// Why nothing on disk leads to the end of the log. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stuck {
-    /// The log is empty, and the state or a checkpoint shows that it was not. Restore the log from a
-    /// copy, or remove state and checkpoints and fetch everything from peers.
+    /// The log is empty, and the state or a checkpoint shows that it was not. Restore the log from
+    /// a copy, or remove state and checkpoints and fetch everything from peers.
     LogLost {
         /// The greatest height that the state or a checkpoint stands at.
         reached: Height,

@@ -64,9 +64,9 @@ pub enum Halted<E> {
 /// Brings a state to the end of the log, by [`plan`].
 ///
 /// `opened` is what opening the state gave: an error counts as a state that is of no use, unless it
-/// says that somebody else has it open or that the system refused. `fresh` gives an empty store, for a
-/// state that begins anew; it is called only then, may be called again if a checkpoint is damaged,
-/// and moves aside what was there.
+/// says that somebody else has it open or that the system refused. `fresh` gives an empty store,
+/// for a state that begins anew; it is called only then, may be called again if a checkpoint is
+/// damaged, and moves aside what was there.
 ///
 /// # Errors
 ///

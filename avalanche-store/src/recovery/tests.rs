@@ -1,4 +1,5 @@
-//! Every small world: what the plan says is carried out on plain numbers, and compared with a search.
+//! Every small world: what the plan says is carried out on plain numbers, and compared with a
+//! search.
 
 use std::collections::BTreeSet;
 

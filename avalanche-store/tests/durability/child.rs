@@ -215,8 +215,8 @@ impl Drop for Folder {
     }
 }
 
-/// Opens a store again and checks the batches from `from` to the last durable one, and that whatever is
-/// beyond is whole. The last batch that is there.
+/// Opens a store again and checks the batches from `from` to the last durable one, and that
+/// whatever is beyond is whole. The last batch that is there.
 pub(crate) fn check(store: &str, folder: &Path, from: u64, durable: u64) -> u64 {
     let target = targets::open(store, folder).unwrap_or_else(|error| panic!("{store}: {error}"));
     let last = target.last().expect("a counter");

@@ -1,9 +1,9 @@
-//! Real processes, real files, real faults: a writer is killed, loses power, its disk refuses to sync or
-//! is full, and everything that it had acknowledged has to be there.
+//! Real processes, real files, real faults: a writer is killed, loses power, its disk refuses to
+//! sync or is full, and everything that it had acknowledged has to be there.
 //!
-//! The writer is this test program once more (see `writer`). Power loss, full and read-only disks need
-//! root and loop devices, errors of system calls need strace; where they are missing a line says so.
-//! `DURABILITY=slow` runs the long form.
+//! The writer is this test program once more (see `writer`). Power loss, full and read-only disks
+//! need root and loop devices, errors of system calls need strace; where they are missing a line
+//! says so. `DURABILITY=slow` runs the long form.
 #![cfg(test)]
 #![cfg(target_os = "linux")]
 

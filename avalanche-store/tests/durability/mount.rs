@@ -66,8 +66,8 @@ impl Image {
         Ok(())
     }
 
-    /// Unmounts it. What is open in it has to be closed; threads of a store that was closed may need a
-    /// moment to see it.
+    /// Unmounts it. What is open in it has to be closed; threads of a store that was closed may
+    /// need a moment to see it.
     pub(crate) fn unmount(&mut self) -> Result<(), String> {
         let mut tries = 0;
         while self.mounted {

@@ -61,7 +61,8 @@ fn power_loss_takes_nothing_that_was_acknowledged() {
     }
 }
 
-/// The control: whoever acknowledges before the sync has to be caught, or the test above proves nothing.
+/// The control: whoever acknowledges before the sync has to be caught, or the test above proves
+/// nothing.
 #[test]
 fn power_loss_takes_what_was_acknowledged_too_early() {
     const NAME: &str = "power_loss_takes_what_was_acknowledged_too_early";
