@@ -22,7 +22,7 @@ fmt-check: ## Formatting.
 shell: ## Shell scripts, by shellcheck.
 	scripts/shell
 
-lint: ## Clippy with warnings denied: all targets, then the core with each feature alone.
+lint: ## Clippy with warnings denied: all targets, then core and store with each feature alone.
 	scripts/lint
 
 docs: ## Documentation with warnings denied.
