@@ -112,7 +112,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "avalanche-benches",
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY],
-        always: &["rustix"],
+        always: &["blake3", "redb", "rustix", "sled"],
         by_feature: &[],
         development: &["criterion"],
     },
