@@ -87,6 +87,7 @@ impl<K: KeyValue> Accounts<K> {
     }
 
     /// The state.
+    #[must_use]
     pub const fn state(&self) -> &State<K> {
         &self.state
     }
@@ -246,6 +247,7 @@ impl ProvedRange {
 
 impl<'a, K: KeyValue> Proofs<'a, K> {
     /// Of the last accepted height.
+    #[must_use]
     pub fn new(accounts: &'a Accounts<K>) -> Self {
         let (root, height) = (accounts.state.root(), accounts.state.height().unwrap_or(0));
         Self { accounts, root, height, random: SplitMix::new(47) }
