@@ -1,5 +1,5 @@
-//! The store: appends, commits, reads, roots and proofs. Wall time, as in all of Criterion; what has
-//! to be made before an operation is left out.
+//! The store: appends, commits, reads, roots and proofs. Wall time, as in all of Criterion; what
+//! has to be made before an operation is left out.
 #![expect(clippy::expect_used, reason = "without its workload a bench has nothing to measure")]
 
 use std::time::{Duration, Instant};
