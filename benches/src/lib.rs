@@ -6,10 +6,10 @@
 //! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`]: the workloads, shared by the
-//!   Criterion benches and by the `ratios` table.
-//! - [`store`]: the same for what is kept on disk.
-//! - [`measure`]: turns, medians, CPU time.
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`]: the workloads,
+//!   shared by the Criterion benches and by the `ratios` table. The floors of the store are beside
+//!   its workloads.
+//! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
 pub mod allocations;

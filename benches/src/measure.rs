@@ -1,11 +1,12 @@
-//! Compares a workload with its floor: in turns, by CPU time (by wall time where the disk is part
-//! of the work), as the median of the ratios of pairs.
+//! Compares a workload with its floor: in turns, as the median of the ratios of pairs.
 //!
 //! Turns make both see the same machine: what slows one slice slows its neighbour. The ratio is
-//! taken within each pair and the median over the pairs, so a disturbed pair is outvoted.
+//! taken within each pair and the median over the pairs, so a disturbed pair is outvoted. What only
+//! computes is measured by CPU time; what waits for a disk, or for other threads, by wall time.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -14,13 +15,17 @@ pub struct Effort {
     pub pairs: usize,
     /// Shortest slice, CPU time.
     pub slice: Duration,
+    /// How long a line by wall time goes on making pairs, of one operation each.
+    pub wall: Duration,
 }
 
 impl Effort {
     /// What the figures of the README were made with.
-    pub const FULL: Self = Self { pairs: 15, slice: Duration::from_millis(12) };
+    pub const FULL: Self =
+        Self { pairs: 15, slice: Duration::from_millis(12), wall: Duration::from_secs(5) };
     /// A first look.
-    pub const QUICK: Self = Self { pairs: 5, slice: Duration::from_millis(3) };
+    pub const QUICK: Self =
+        Self { pairs: 5, slice: Duration::from_millis(3), wall: Duration::from_millis(500) };
 }
 
 /// A workload beside its floor, in nanoseconds for one operation.
@@ -40,50 +45,66 @@ impl fmt::Display for Comparison {
     }
 }
 
+/// What a time is taken with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// [`cpu_time`].
+    Cpu,
+    /// Time as it passes for everybody.
+    Wall,
+}
+
+impl Clock {
+    /// Time since some moment that stays the same.
+    #[must_use]
+    pub fn now(self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        match self {
+            Self::Cpu => cpu_time(),
+            Self::Wall => START.get_or_init(Instant::now).elapsed(),
+        }
+    }
+}
+
 /// What a slice did.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
     /// Operations, which can be more than were asked for.
     pub operations: u64,
-    /// CPU time that went into preparation and is not to count.
+    /// Time that went into preparation and is not to count, by the clock that measures.
     pub apart: Duration,
 }
 
 /// Does a number of operations.
 pub type Work<'a> = &'a mut dyn FnMut(u64) -> Done;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// CPU time of this thread: others do not count.
-    Cpu,
-    /// Time that passes: waiting for a disk or other threads counts.
-    Wall,
-}
-
-impl Clock {
-    /// The time by this clock.
-    #[must_use]
-    pub fn now(self) -> Duration {
-        match self {
-            Self::Cpu => cpu_time(),
-            Self::Wall => wall_time(),
-        }
-    }
-}
-
 /// Compares `ours` with `floor` by CPU time.
 pub fn compare(effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
-    compare_by(Clock::Cpu, effort, ours, floor)
+    let (our_count, floor_count) = (calibrate(effort.slice, ours), calibrate(effort.slice, floor));
+    let pair = |_| {
+        (per_operation(Clock::Cpu, ours, our_count), per_operation(Clock::Cpu, floor, floor_count))
+    };
+    summary((0..effort.pairs.max(1)).map(pair))
 }
 
-/// Compares `ours` with `floor`.
-pub fn compare_by(clock: Clock, effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
-    let calibrate = |work| calibrate(clock, effort.slice, work);
-    let (our_count, floor_count) = (calibrate(&mut *ours), calibrate(&mut *floor));
-    let pair =
-        |_| (per_operation(clock, ours, our_count), per_operation(clock, floor, floor_count));
-    summary((0..effort.pairs.max(1)).map(pair))
+/// Compares `ours` with `floor` by wall time: pairs of one operation each, since a sync varies more
+/// from one second to the next than from one call to the next, and many of them. In every other
+/// pair the floor is first: what a sync leaves behind is paid by whoever is next.
+pub fn compare_wall(effort: Effort, ours: Work<'_>, floor: Work<'_>) -> Comparison {
+    let mut one = || per_operation(Clock::Wall, ours, 1);
+    let mut other = || per_operation(Clock::Wall, floor, 1);
+    let _warm = (one(), other());
+    let (start, mut pairs) = (Instant::now(), Vec::new());
+    while pairs.len() < effort.pairs.max(1) || start.elapsed() < effort.wall {
+        if pairs.len() % 2 == 0 {
+            let ours = one();
+            pairs.push((ours, other()));
+        } else {
+            let floor = other();
+            pairs.push((one(), floor));
+        }
+    }
+    summary(pairs.into_iter())
 }
 
 /// The medians of pairs of times, ours first, and of their ratios.
@@ -129,7 +150,7 @@ pub fn repeat(mut operation: impl FnMut()) -> impl FnMut(u64) -> Done {
 }
 
 /// The middle value; of two middle values the greater.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -154,13 +175,9 @@ pub fn cpu_time() -> Duration {
         )
     }
     #[cfg(not(unix))]
-    wall_time()
-}
-
-/// Time since the first call.
-fn wall_time() -> Duration {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed()
+    {
+        Clock::Wall.now()
+    }
 }
 
 #[cfg(test)]
@@ -178,10 +195,31 @@ mod tests {
     #[test]
     fn slices_do_at_least_what_they_are_asked_for() {
         let (mut ours, mut floor) = (0_u64, 0_u64);
-        let effort = Effort { pairs: 3, slice: Duration::from_micros(50) };
+        let effort = Effort { pairs: 3, slice: Duration::from_micros(50), wall: Duration::ZERO };
         let found = compare(effort, &mut repeat(|| ours += 1), &mut repeat(|| floor += 1));
         assert!(ours > 3 && floor > 3);
         assert!(found.ours >= 0.0 && found.floor >= 0.0);
+    }
+
+    #[test]
+    fn by_wall_time_both_do_one_operation_a_pair_and_take_turns_at_being_first() {
+        let order = std::cell::RefCell::new(Vec::new());
+        let effort = Effort { pairs: 4, slice: Duration::ZERO, wall: Duration::ZERO };
+        let work = |name| {
+            let order = &order;
+            repeat(move || order.borrow_mut().push(name))
+        };
+        let found = compare_wall(effort, &mut work('o'), &mut work('f'));
+        assert!(found.ours >= 0.0 && found.floor >= 0.0);
+        let warm_and_pairs = "of offo offo";
+        let wanted = warm_and_pairs.replace(' ', "");
+        assert_eq!(order.into_inner().into_iter().collect::<String>(), wanted);
+    }
+
+    #[test]
+    fn time_apart_does_not_count() {
+        let mut work = |operations| Done { operations, apart: Duration::from_secs(3_600) };
+        assert_eq!(per_operation(Clock::Wall, &mut work, 1), 0.0);
     }
 
     #[test]

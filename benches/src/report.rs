@@ -20,6 +20,9 @@ use crate::snowman::{DEPTHS, Shape, Steady, SteadyFloor, Stream, StreamFloor};
 /// How many times its floor a workload may take, where the project has set a goal.
 const GOAL: f64 = 3.0;
 
+/// Columns of a line's name.
+const NAME_WIDTH: usize = 54;
+
 /// Measures and prints.
 #[derive(Debug)]
 pub struct Report {
@@ -42,8 +45,8 @@ impl Report {
     pub fn run(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
-            "{:<46} {:>11} {:>11} {:>7} {:>6}",
-            "one operation", "ours ns", "floor ns", "ratio", "goal"
+            "{:<NAME_WIDTH$} {:>11} {:>11} {:>7} {:>6}",
+            "one operation, CPU time", "ours ns", "floor ns", "ratio", "goal"
         )?;
         self.snowman(out)?;
         self.snowball(out)?;
@@ -86,11 +89,7 @@ impl Report {
         if !self.wanted(name) {
             return Ok(());
         }
-        let Comparison { ours, floor, ratio } = compare_by(clock, self.effort, ours, floor);
-        let goal_text = goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.2}"));
-        let over = if goal.is_some_and(|goal| ratio > goal) { "  over" } else { "" };
-        writeln!(out, "{name:<46} {ours:>11.1} {floor:>11.1} {ratio:>7.2} {goal_text:>6}{over}")?;
-        out.flush()
+        print(out, name, goal, compare(self.effort, ours, floor))
     }
 
     fn snowman(&self, out: &mut impl Write) -> io::Result<()> {
@@ -277,6 +276,22 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Prints one line, in the unit of the column above.
+fn print(
+    out: &mut impl Write,
+    name: &str,
+    goal: Option<f64>,
+    Comparison { ours, floor, ratio }: Comparison,
+) -> io::Result<()> {
+    let goal_text = goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:?}"));
+    let over = if goal.is_some_and(|goal| ratio > goal) { "  over" } else { "" };
+    writeln!(
+        out,
+        "{name:<NAME_WIDTH$} {ours:>11.1} {floor:>11.1} {ratio:>7.2} {goal_text:>6}{over}"
+    )?;
+    out.flush()
 }
 
 /// Makes at least one and about `polls` polls. A network that has decided starts again, apart from

@@ -1,253 +1,346 @@
-//! The authenticated state: roots, commits, proofs.
+//! The authenticated state: roots, what writing them costs, and proofs.
 
-use std::hint::black_box;
-use std::path::Path;
-use std::time::Instant;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use avalanche_store::testing::RawTree;
 use avalanche_store::{
-    Error, Hash, KeyValue, MemoryStore, RangeLimits, RedbConfig, RedbStore, SledConfig, SledStore,
-    State, StateOptions, View, key_hash, value_hash,
+    Batch, Draft, Error, Hash, KeyRange, KeyValue, Limits, Order, Pairs, Proof, RangeLimits,
+    RangeProof, State, StateOptions, View,
 };
 
-use super::folder::Folder;
-use super::key_value::Engine;
-use super::log::unwritable;
+use super::{Step, bytes, told};
+use crate::floor::SplitMix;
 
-/// Accounts of the large tree.
-pub const ACCOUNTS: u64 = 1_000_000;
-/// Accounts that a block changes.
-pub const DIRTY: u64 = 8_192;
-/// Accounts of states that are written to disk.
-pub const STORED: u64 = 100_000;
+/// Accounts of the large state.
+pub const ACCOUNTS: u32 = 1_000_000;
+/// Accounts that one block changes.
+pub const DIRTY: u32 = 8_192;
+/// Entries of a range proof.
+pub const RANGE: usize = 1_000;
 
-fn key(account: u64) -> Hash {
-    key_hash(&account.to_le_bytes())
+/// The key of an account.
+fn key(account: u32) -> Vec<u8> {
+    let mut key = b"account/".to_vec();
+    key.extend(account.to_be_bytes());
+    key
 }
 
-/// A tree with all its nodes in memory, changed block by block.
+/// A balance and more: 48 bytes.
+fn value(random: &mut SplitMix) -> Vec<u8> {
+    bytes(random, 48)
+}
+
+/// A store that forgets, for states that have all their nodes in memory.
 #[derive(Debug)]
-pub struct Root {
-    tree: RawTree,
-    keys: Vec<Hash>,
-    block: u64,
-    threads: usize,
-    changes: Vec<(Hash, Option<Hash>)>,
-    next: Option<RawTree>,
+pub struct Nowhere;
+
+impl KeyValue for Nowhere {
+    fn get(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
+    fn range(&self, _range: KeyRange, _order: Order) -> Pairs<'_> {
+        Box::new(std::iter::empty())
+    }
+
+    fn commit(&self, _batch: Batch) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::COMMON
+    }
 }
 
-impl Root {
-    /// A tree of a million accounts.
-    #[must_use]
-    pub fn new() -> Self {
-        let keys: Vec<Hash> = (0..ACCOUNTS).map(key).collect();
-        let value = value_hash(b"0");
-        let tree = RawTree::default().apply(keys.iter().map(|key| (*key, Some(value))), 2);
-        tree.settle();
-        let mut root = Self { tree, keys, block: 0, threads: 1, changes: Vec::new(), next: None };
-        root.prepare();
-        root
-    }
+/// A state with some accounts, all its nodes in memory.
+#[derive(Debug)]
+pub struct Accounts<K> {
+    state: State<K>,
+    count: u32,
+    random: SplitMix,
+}
 
-    /// The threads that compute a root.
-    pub const fn set_threads(&mut self, threads: usize) {
-        self.threads = threads;
-    }
-
-    /// Draws what the next block changes: not part of what is measured.
-    pub fn prepare(&mut self) {
-        self.block += 1;
-        let value = value_hash(&self.block.to_le_bytes());
-        let pick = |change: u64| {
-            let hash = blake3::hash(&[self.block.to_le_bytes(), change.to_le_bytes()].concat());
-            let drawn = hash.as_bytes().first_chunk().copied().map_or(0, u64::from_le_bytes);
-            let index = usize::try_from(drawn % ACCOUNTS).unwrap_or(0);
-            (self.keys.get(index).copied().unwrap_or_default(), Some(value))
-        };
-        self.changes = (0..DIRTY).map(pick).collect();
-    }
-
-    /// Computes the root of the next block. How many hashes it took.
-    pub fn root_one(&mut self) -> u64 {
-        let next = self.tree.apply(self.changes.iter().copied(), self.threads);
-        black_box(next.root());
-        let hashes = next.hashes();
-        self.next = Some(next);
-        hashes
-    }
-
-    /// Accepts the block whose root was computed, in memory: what it replaced goes.
-    pub fn accept_one(&mut self) {
-        if let Some(next) = self.next.take() {
-            next.settle();
-            self.tree = next;
+impl<K: KeyValue> Accounts<K> {
+    /// Puts `count` accounts into an empty store, in one block.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written.
+    pub fn new(store: K, count: u32, threads: usize) -> io::Result<Self> {
+        let name = PathBuf::from("the bench's state");
+        let options = StateOptions { threads, memory_bytes: 1 << 30, ..StateOptions::new(name) };
+        let mut state = State::open(store, options).map_err(told)?;
+        let mut random = SplitMix::new(41);
+        let mut draft = state.begin();
+        for account in 0..count {
+            draft.put(key(account), value(&mut random)).map_err(told)?;
         }
+        let view = draft.seal().map_err(told)?;
+        state.commit(&view, view.height()).map_err(told)?;
+        state.flush().map_err(told)?;
+        Ok(Self { state, count, random })
     }
 
-    /// Bytes of nodes for each account.
+    /// The state.
     #[must_use]
-    pub fn bytes_an_account(&self) -> usize {
-        self.tree.bytes() / usize::try_from(ACCOUNTS).unwrap_or(1)
+    pub const fn state(&self) -> &State<K> {
+        &self.state
     }
-}
 
-impl Default for Root {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Hashes of 64 bytes, one after the other: what a root cannot do without.
-pub fn hash_floor(hashes: u64) {
-    let (mut input, domain) = ([7; 64], [1; 32]);
-    for _ in 0..hashes {
-        let hash = blake3::keyed_hash(&domain, &input);
-        if let Some(start) = input.first_chunk_mut() {
-            *start = *hash.as_bytes();
+    /// The next block before its root is computed: [`DIRTY`] accounts, drawn anew, have other
+    /// values.
+    ///
+    /// # Errors
+    ///
+    /// None: the values fit.
+    pub fn draft(&mut self) -> io::Result<Draft<K>> {
+        let mut draft = self.state.begin();
+        let apart = (self.count / DIRTY).max(1);
+        for changed in 0..DIRTY.min(self.count) {
+            let account = changed * apart + self.random.below(apart);
+            draft.put(key(account), value(&mut self.random)).map_err(told)?;
         }
+        Ok(draft)
     }
-    black_box(input);
-}
 
-/// What a state in a store costs, in seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Written {
-    /// Computing the root of a block.
-    pub root: f64,
-    /// Committing it: values and nodes, one batch.
-    pub commit: f64,
-    /// Making it durable.
-    pub flush: f64,
-}
-
-/// Builds a state and measures a block that changes [`DIRTY`] accounts; the median of some.
-///
-/// # Errors
-///
-/// Those of the store.
-pub fn written(engine: Option<Engine>) -> Result<Written, Error> {
-    let folder = Folder::new().map_err(unwritable)?;
-    let path: &Path = folder.path();
-    match engine {
-        None => measure(MemoryStore::new()),
-        Some(Engine::Sled) => measure(SledStore::open(path, SledConfig::default())?),
-        Some(Engine::Redb) => measure(RedbStore::open(path, RedbConfig::default())?),
-    }
-}
-
-fn block<K: KeyValue>(
-    state: &State<K>,
-    accounts: impl Iterator<Item = u64>,
-) -> Result<View<K>, Error> {
-    let height = state.height().map_or(0, |height| height + 1);
-    let mut draft = state.begin();
-    for account in accounts {
-        draft.put(account.to_le_bytes(), [height.to_le_bytes(), account.to_le_bytes()].concat())?;
-    }
-    draft.seal()
-}
-
-fn measure<K: KeyValue>(store: K) -> Result<Written, Error> {
-    let mut state = State::open(store, StateOptions::new("bench"))?;
-    let genesis = block(&state, 0..STORED)?;
-    state.commit(&genesis, 0)?;
-    state.flush()?;
-    let mut times = [Vec::new(), Vec::new(), Vec::new()];
-    for height in 1..=5_u64 {
-        let accounts = (0..DIRTY).map(|change| (change * 7_919 + height * 104_729) % STORED);
+    /// How long the store takes to accept one more block and to make it durable.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot.
+    pub fn time_to_commit(&mut self) -> io::Result<Duration> {
+        let view = self.draft()?.seal().map_err(told)?;
         let start = Instant::now();
-        let view = block(&state, accounts)?;
-        let root = start.elapsed();
-        state.commit(&view, height)?;
-        let commit = start.elapsed() - root;
-        state.flush()?;
-        let flush = start.elapsed() - root - commit;
-        for (times, time) in times.iter_mut().zip([root, commit, flush]) {
-            times.push(time.as_secs_f64());
-        }
+        self.state.commit(&view, view.height()).map_err(told)?;
+        self.state.flush().map_err(told)?;
+        let taken = start.elapsed();
+        drop(view);
+        Ok(taken)
     }
-    let [root, commit, flush] = times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
-    });
-    Ok(Written { root, commit, flush })
 }
 
-/// A state in memory that proofs are made of.
+/// Roots of blocks, one after another over the same accepted state.
 #[derive(Debug)]
-pub struct Proofs {
-    state: State<MemoryStore>,
-    at: u64,
+pub struct Roots<'a, K> {
+    accounts: &'a mut Accounts<K>,
+    draft: Option<Draft<K>>,
+    view: Option<View<K>>,
 }
 
-impl Proofs {
-    /// A state of [`STORED`] accounts.
+impl<'a, K: KeyValue> Roots<'a, K> {
+    /// Over these accounts.
+    pub const fn new(accounts: &'a mut Accounts<K>) -> Self {
+        Self { accounts, draft: None, view: None }
+    }
+
+    /// The hashes that one root takes. They differ by some in a thousand from block to block.
     ///
     /// # Errors
     ///
-    /// None that memory has.
-    pub fn new() -> Result<Self, Error> {
-        let mut state = State::open(MemoryStore::new(), StateOptions::new("bench"))?;
-        let genesis = block(&state, 0..STORED)?;
-        state.commit(&genesis, 0)?;
-        Ok(Self { state, at: 0 })
+    /// None: all nodes are in memory.
+    pub fn hashes(&mut self) -> io::Result<u64> {
+        self.prepare()?;
+        self.run()?;
+        Ok(self.view.as_ref().map_or(0, View::hashes))
+    }
+}
+
+impl<K: KeyValue> Step for Roots<'_, K> {
+    fn prepare(&mut self) -> io::Result<()> {
+        self.view = None;
+        self.draft = Some(self.accounts.draft()?);
+        Ok(())
     }
 
-    fn next(&mut self) -> [u8; 8] {
-        self.at = (self.at + 7_919) % STORED;
-        self.at.to_le_bytes()
-    }
-
-    /// Makes a proof of an account; its bytes.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store.
-    pub fn prove_one(&mut self) -> Result<usize, Error> {
-        let key = self.next();
-        Ok(black_box(self.state.prove(&key, 0)?).encode().len())
-    }
-
-    /// Proofs of some accounts, with what they show, to be verified.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store.
-    pub fn made(&mut self, count: usize) -> Result<Vec<Made>, Error> {
-        let mut made = Vec::with_capacity(count);
-        for _ in 0..count {
-            let key = self.next();
-            let value = self.state.get(&key)?;
-            let proof = self.state.prove(&key, 0)?;
-            made.push(Made { root: self.state.root(), key, value, proof });
+    fn run(&mut self) -> io::Result<()> {
+        if let Some(draft) = self.draft.take() {
+            self.view = Some(draft.seal().map_err(told)?);
         }
-        Ok(made)
-    }
-
-    /// Makes a proof of a range of `entries`; its bytes.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store.
-    pub fn prove_range(&self, entries: usize) -> Result<usize, Error> {
-        let limits = RangeLimits { entries, bytes: usize::MAX };
-        Ok(self.state.prove_range(&[0x40; 32], None, limits, 0)?.encode().len())
+        Ok(())
     }
 }
 
-/// A proof and what it shows.
+/// The floor of [`Roots`]: as many keyed hashes of 64 bytes, and nothing around them.
 #[derive(Debug)]
-pub struct Made {
-    root: Hash,
-    key: [u8; 8],
-    value: Option<Vec<u8>>,
-    proof: avalanche_store::Proof,
+pub struct Hashes {
+    count: u64,
+    pairs: Vec<[u8; 64]>,
 }
 
-impl Made {
-    /// Whether it holds.
+impl Hashes {
+    /// `count` hashes at a time.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        self.proof.verify(&self.root, &self.key, self.value.as_deref()).is_ok()
+    pub fn new(count: u64) -> Self {
+        let mut random = SplitMix::new(43);
+        let pair = |_| bytes(&mut random, 64).first_chunk().copied().unwrap_or([0; 64]);
+        Self { count, pairs: (0..256).map(pair).collect() }
+    }
+
+    /// All of them.
+    pub fn hash_all(&self) {
+        const DOMAIN: &[u8; 32] = b"avalanche/benches/floor-inner/v1";
+        let mut left = self.count;
+        while left > 0 {
+            for pair in self.pairs.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+                std::hint::black_box(blake3::keyed_hash(DOMAIN, std::hint::black_box(pair)));
+                left -= 1;
+            }
+        }
+    }
+}
+
+impl Step for Hashes {
+    fn prepare(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        self.hash_all();
+        Ok(())
+    }
+}
+
+/// Proofs of a state, and what checks them.
+#[derive(Debug)]
+pub struct Proofs<'a, K> {
+    accounts: &'a Accounts<K>,
+    root: Hash,
+    height: u64,
+    random: SplitMix,
+}
+
+/// What was proved of one account.
+#[derive(Debug)]
+pub struct Proved {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    proof: Proof,
+}
+
+/// What was proved of a range.
+#[derive(Clone, Debug)]
+pub struct ProvedRange {
+    from: Hash,
+    proof: RangeProof,
+}
+
+impl Proved {
+    /// Bytes of the proof.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.proof.encode().len() as u64
+    }
+}
+
+impl ProvedRange {
+    /// Bytes of the proof, keys and values included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.proof.encode().len() as u64
+    }
+}
+
+impl<'a, K: KeyValue> Proofs<'a, K> {
+    /// Of the last accepted height.
+    #[must_use]
+    pub fn new(accounts: &'a Accounts<K>) -> Self {
+        let (root, height) = (accounts.state.root(), accounts.state.height().unwrap_or(0));
+        Self { accounts, root, height, random: SplitMix::new(47) }
+    }
+
+    /// The key of some account.
+    fn key(&mut self) -> Vec<u8> {
+        key(self.random.below(self.accounts.count))
+    }
+
+    /// Proves some account's value; the value is not read.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn prove_one(&mut self) -> io::Result<Proof> {
+        let key = self.key();
+        self.accounts.state.prove(&key, self.height).map_err(told)
+    }
+
+    /// Proofs with what they prove.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn prove(&mut self, count: usize) -> io::Result<Vec<Proved>> {
+        let prove = |_| {
+            let key = self.key();
+            let value = self.accounts.state.get(&key).map_err(told)?.unwrap_or_default();
+            let proof = self.accounts.state.prove(&key, self.height).map_err(told)?;
+            Ok(Proved { key, value, proof })
+        };
+        (0..count).map(prove).collect()
+    }
+
+    /// Whether a proof shows what it should, with nothing but the root.
+    #[must_use]
+    pub fn verify(&self, proved: &Proved) -> bool {
+        proved.proof.verify(&self.root, &proved.key, Some(&proved.value)).is_ok()
+    }
+
+    /// Proves [`RANGE`] accounts that follow on each other by key hash, from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn prove_range(&mut self) -> io::Result<ProvedRange> {
+        let from = avalanche_store::key_hash(&self.key());
+        let limits = RangeLimits { entries: RANGE, bytes: usize::MAX };
+        let proof = self.accounts.state.prove_range(&from, None, limits, self.height);
+        Ok(ProvedRange { from, proof: proof.map_err(told)? })
+    }
+
+    /// Whether a range proof shows what it should, with nothing but the root.
+    #[must_use]
+    pub fn verify_range(&self, proved: ProvedRange) -> bool {
+        let shown = proved.proof.verify(&self.root, &proved.from, None);
+        std::hint::black_box(shown).is_ok_and(|shown| !shown.entries().is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use avalanche_store::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn roots_change_and_take_the_hashes_that_the_floor_makes() {
+        let mut accounts = Accounts::new(Nowhere, 10_000, 1).unwrap();
+        let mut roots = Roots::new(&mut accounts);
+        let hashes = roots.hashes().unwrap();
+        let first = roots.view.as_ref().map(View::root);
+        assert!(hashes > 2 * u64::from(DIRTY), "a leaf and more for each account: {hashes}");
+        roots.prepare().unwrap();
+        roots.run().unwrap();
+        assert_ne!(roots.view.as_ref().map(View::root), first);
+        Hashes::new(hashes).hash_all();
+        accounts.time_to_commit().unwrap();
+        assert_eq!(accounts.state.height(), Some(1));
+    }
+
+    #[test]
+    fn proofs_are_accepted_under_their_root_only() {
+        let mut accounts = Accounts::new(MemoryStore::new(), 3_000, 1).unwrap();
+        let old = accounts.state.root();
+        accounts.time_to_commit().unwrap();
+        let mut proofs = Proofs::new(&accounts);
+        let one = proofs.prove(1).unwrap().remove(0);
+        let range = proofs.prove_range().unwrap();
+        assert!(proofs.verify(&one) && proofs.verify_range(range.clone()));
+        assert!(one.bytes() > 100 && range.bytes() > one.bytes());
+        proofs.root = old;
+        assert!(!proofs.verify(&one) && !proofs.verify_range(range));
     }
 }
