@@ -120,12 +120,12 @@ fn summary(pairs: impl Iterator<Item = (f64, f64)>) -> Comparison {
 }
 
 /// How many operations fill a slice. Running up to it also warms the caches.
-fn calibrate(clock: Clock, slice: Duration, work: Work<'_>) -> u64 {
+fn calibrate(slice: Duration, work: Work<'_>) -> u64 {
     let mut count = 1;
     loop {
-        let start = clock.now();
+        let start = cpu_time();
         let _warm = work(count);
-        let taken = clock.now().saturating_sub(start);
+        let taken = cpu_time().saturating_sub(start);
         if taken >= slice || count >= 1 << 40 {
             return count;
         }

@@ -11,7 +11,7 @@ use avalanche_consensus::snowball::{Rule, Snowball, Snowflake};
 use crate::allocations;
 use crate::engine::{AnswerFloor, Committee, Network, endless};
 use crate::floor::network::Flat;
-use crate::measure::{Clock, Comparison, Done, Effort, Work, as_f64, compare_by, cpu_time, repeat};
+use crate::measure::{Comparison, Done, Effort, Work, as_f64, compare, cpu_time, repeat};
 use crate::poll::{self, Polling, PollingFloor};
 use crate::sampler::{self, Exact, Seeded, VALIDATORS};
 use crate::snowball::{self, COLOURS, SIZES};
@@ -56,8 +56,7 @@ impl Report {
         self.store(out)?;
         self.throughput(out)?;
         self.curve(out)?;
-        self.memory(out)?;
-        self.store_figures(out)
+        self.memory(out)
     }
 
     fn wanted(&self, name: &str) -> bool {
@@ -68,19 +67,6 @@ impl Report {
     fn line(
         &self,
         out: &mut impl Write,
-        name: &str,
-        goal: Option<f64>,
-        ours: Work<'_>,
-        floor: Work<'_>,
-    ) -> io::Result<()> {
-        self.line_by(out, Clock::Cpu, name, goal, ours, floor)
-    }
-
-    /// The same by a clock.
-    fn line_by(
-        &self,
-        out: &mut impl Write,
-        clock: Clock,
         name: &str,
         goal: Option<f64>,
         ours: Work<'_>,
