@@ -180,6 +180,19 @@ impl Written {
         Ok(Self { blocks, block_bytes: block.len() as u64, config, folder })
     }
 
+    /// How many segments it has, by the files in its folder.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn segments(&self) -> io::Result<usize> {
+        let mut segments = 0;
+        for entry in std::fs::read_dir(self.folder.path())? {
+            segments += usize::from(entry?.path().extension().is_some_and(|end| end == "log"));
+        }
+        Ok(segments)
+    }
+
     /// Opens it.
     ///
     /// # Errors
@@ -247,8 +260,9 @@ mod tests {
 
     #[test]
     fn a_written_log_is_opened_and_replayed() {
-        for segment_bytes in [256 << 20, 10_000] {
+        for (segment_bytes, segments) in [(256 << 20, 1), (10_000, 13)] {
             let written = Written::new(50, segment_bytes).unwrap();
+            assert_eq!(written.segments().unwrap(), segments, "four blocks each, then two");
             written.time_to_open().unwrap();
             let log = written.open().unwrap();
             written.time_to_replay(log.reader()).unwrap();
