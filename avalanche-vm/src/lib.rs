@@ -1,3 +1,26 @@
-//! Virtual machines: the trait that a user's own program implements, the registry, the supervised
-//! life cycle and a payments VM. This crate is still empty: nothing of it is written yet, and it
-//! holds no placeholder code.
+//! Virtual machines: what a chain executes, and how it is kept running.
+//!
+//! ```text
+//!   VmRegistry ---- VmFactory ---create---> Vm        a user's own program
+//!       |                                    ^
+//!       v                                    | one call at a time, with a deadline
+//!   VmManager ----------------------> Instance        its thread, its life cycle, its restarts
+//! ```
+
+mod block;
+mod context;
+mod error;
+mod factory;
+mod http;
+mod state_sync;
+mod transactions;
+mod vm;
+
+pub use block::{Block, Place};
+pub use context::{AppSender, BlockReader, ToEngine, VmContext};
+pub use error::{Error, Invalid, InvalidKind};
+pub use factory::{VmFactory, VmId, VmVersion};
+pub use http::{HttpHandler, HttpRequest, HttpResponse};
+pub use state_sync::{StateSummary, StateSync};
+pub use transactions::{TransactionStatus, Transactions};
+pub use vm::{AppMessage, BuildRequest, Vm};
