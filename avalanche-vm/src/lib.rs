@@ -12,6 +12,8 @@ mod context;
 mod error;
 mod factory;
 mod http;
+mod manager;
+mod registry;
 mod state_sync;
 mod transactions;
 mod vm;
@@ -21,6 +23,11 @@ pub use context::{AppSender, BlockReader, ToEngine, VmContext};
 pub use error::{Error, Invalid, InvalidKind};
 pub use factory::{VmFactory, VmId, VmVersion};
 pub use http::{HttpHandler, HttpRequest, HttpResponse};
+pub use manager::{
+    BackOff, CallKind, CallStats, Deadlines, Instance, InstanceState, InstanceStatus,
+    ManagerConfig, ManagerError, VmManager, resume,
+};
+pub use registry::{ALIAS_BYTES_MAX, RegistryError, VmKind, VmRegistry};
 pub use state_sync::{StateSummary, StateSync};
 pub use transactions::{TransactionStatus, Transactions};
 pub use vm::{AppMessage, BuildRequest, Vm};
