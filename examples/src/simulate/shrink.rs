@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::mem::discriminant;
 
-use avalanche_consensus::testing::simulation::{Report, Verdict};
+use avalanche_consensus::testing::simulation::{Report, Scenario, Verdict};
 
 use super::args::{ShrinkArgs, shrink_help};
 use super::run::failure;
@@ -100,13 +100,14 @@ impl Shrinking {
         Ok(())
     }
 
-    /// Fewer nodes, the last ones first.
+    /// Fewer nodes, the last ones first, as long as there is stake enough for a poll: without it
+    /// nothing is ever decided, and that is another failure than the one that was found.
     fn nodes(&mut self) -> Result<(), CommandError> {
         while let Some(fewer) = self.choice.scenario(self.seed).nodes().checked_sub(1)
             && fewer > 0
         {
             let smaller = Choice { first: Some(fewer), ..self.choice.clone() };
-            if !self.still_fails(smaller)? {
+            if !can_poll(&smaller.scenario(self.seed)) || !self.still_fails(smaller)? {
                 break;
             }
         }
@@ -125,5 +126,31 @@ impl Shrinking {
             (self.choice, self.report) = (smaller, report);
         }
         Ok(same)
+    }
+}
+
+/// Whether the stake of all nodes is at least the `k` units that a poll draws.
+fn can_poll(scenario: &Scenario) -> bool {
+    let total = scenario.weights.iter().fold(0, |total: u64, weight| total.saturating_add(*weight));
+    total >= u64::from(scenario.config.parameters.k())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_not_cut_below_the_stake_of_one_poll() {
+        let parse = |line: &str| {
+            let args = line.split(' ').map(str::to_owned).collect();
+            ShrinkArgs::parse(args).unwrap().unwrap()
+        };
+        // Its five nodes have exactly `k` units together.
+        let ShrinkArgs { choice, seed } = parse("18055");
+        assert!(can_poll(&choice.scenario(seed)));
+        assert!(!can_poll(&Choice { first: Some(4), ..choice }.scenario(seed)));
+        // Each of these has far more.
+        let ShrinkArgs { choice, seed } = parse("1 --scenario stalled");
+        assert!(can_poll(&Choice { first: Some(1), ..choice }.scenario(seed)));
     }
 }
