@@ -87,7 +87,13 @@ const TABLE: &[Row] = &[
         development: &[],
     },
     Row { name: NET, internal: &[CONSENSUS], always: &[], by_feature: &[], development: &[] },
-    Row { name: VM, internal: &[CONSENSUS, STORE], always: &[], by_feature: &[], development: &[] },
+    Row {
+        name: VM,
+        internal: &[CONSENSUS, STORE],
+        always: &["blake3", "curve25519-dalek", "ed25519-dalek", "sha2"],
+        by_feature: &[],
+        development: &["proptest"],
+    },
     Row {
         name: CHAIN,
         internal: &[CONSENSUS, STORE, NET, VM],
