@@ -14,6 +14,7 @@ mod factory;
 mod http;
 mod manager;
 mod registry;
+pub mod signature;
 mod state_sync;
 mod transactions;
 mod vm;

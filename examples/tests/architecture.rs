@@ -90,7 +90,15 @@ const TABLE: &[Row] = &[
     Row {
         name: VM,
         internal: &[CONSENSUS, STORE],
-        always: &["async-trait", "tokio", "tracing"],
+        always: &[
+            "async-trait",
+            "blake3",
+            "curve25519-dalek",
+            "ed25519-dalek",
+            "sha2",
+            "tokio",
+            "tracing",
+        ],
         by_feature: &[],
         development: &["proptest"],
     },

@@ -1,0 +1,108 @@
+//! Ed25519 signatures over framed messages: one rule of validity, several ways to check it.
+//!
+//! # The rule
+//!
+//! All nodes of a chain must agree which signatures are valid, whether they check one or a
+//! thousand at a time, so the rule is ZIP-215 (<https://zips.z.cash/zip-0215>):
+//!
+//! - `A` (the key) and `R` (the first half of a signature) may be any 32 bytes whose 255-bit
+//!   number, taken modulo p, is the y of a point, with any sign bit: encodings need not be
+//!   canonical;
+//! - `s` (the second half) must be below the order L, so that nobody can change a signature;
+//! - `[8][s]B = [8]R + [8][k]A` with `k = SHA-512(R || A || framed message)`.
+//!
+//! RFC 8032 leaves open whether the eights are there. Without them a batch can accept what a
+//! single check refuses, and a chain would split where one node batches and another does not.
+//! A key of small order passes for any message: it is a key that everybody can sign with, which
+//! harms nobody but its owner.
+//!
+//! # What is signed
+//!
+//! Never the message alone, but [`framed`] with the domain it was meant for.
+//!
+//! # Batches
+//!
+//! Many equations are summed, each with a coefficient of 128 bits, and checked at once. The
+//! coefficients come from a hash of everything in the batch, so nothing here is random: the same
+//! batch has the same verdict everywhere. A batch of which some equation is false passes with
+//! probability 2^-128; who wants to construct one has to try about that many batches, because
+//! any change to a key, message or signature draws all coefficients anew.
+//!
+//! ```
+//! use avalanche_vm::signature::{self, Item, SigningKey};
+//!
+//! let key = SigningKey::from_seed(&[7; 32]);
+//! let signature = key.sign(b"transfer", b"ten to Ann");
+//! let (domain, message) = (b"transfer".as_slice(), b"ten to Ann".as_slice());
+//! let good = Item { key: key.public_key(), domain, message, signature };
+//! let bad = Item { message: b"ten to Bob", ..good };
+//!
+//! let verifier = signature::best();
+//! assert!(verifier.verify(&good));
+//! assert!(verifier.verify_batch(&[good, good]).is_ok());
+//! let refused = verifier.verify_batch(&[good, bad, good]).unwrap_err();
+//! assert_eq!(refused.indices(), [1]);
+//! ```
+
+mod bytes;
+mod error;
+mod frame;
+mod key;
+mod parallel;
+mod portable;
+mod search;
+
+use std::fmt::Debug;
+
+pub use bytes::{PublicKey, Signature};
+pub use error::BadSignatures;
+pub use frame::framed;
+pub use key::SigningKey;
+pub use parallel::verify_chunks;
+pub use portable::Portable;
+
+/// One signature to check, with what it should belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Who should have signed. Any bytes; those that are no point never verify.
+    pub key: PublicKey,
+    /// What the message was meant for; see [`framed`].
+    pub domain: &'a [u8],
+    /// What should have been signed. The caller bounds its length.
+    pub message: &'a [u8],
+    /// The signature. Any bytes.
+    pub signature: Signature,
+}
+
+/// A way to check signatures. All of them give the same verdict on everything.
+pub trait Verifier: Debug + Send + Sync {
+    /// A short name for logs and benches.
+    fn name(&self) -> &'static str;
+
+    /// Whether one signature is valid.
+    #[must_use]
+    fn verify(&self, item: &Item<'_>) -> bool;
+
+    /// Checks many at once, on the thread of the caller. No items are a valid batch.
+    ///
+    /// A batch of any length is worked off in parts of a fixed size, which bounds the memory.
+    /// One bad signature in 1,024 costs at most twice the time of a good batch; however many are
+    /// bad, no signature is in more than three equations and one single check.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSignatures`] names every item that is not valid by its index.
+    fn verify_batch(&self, items: &[Item<'_>]) -> Result<(), BadSignatures>;
+}
+
+/// The fastest verifier that this build has for this processor; [`reason`] says why.
+#[must_use]
+pub fn best() -> &'static dyn Verifier {
+    &Portable
+}
+
+/// Why [`best`] chose what it chose, in a sentence for logs and benches.
+#[must_use]
+pub fn reason() -> &'static str {
+    "portable: the only verifier of this build"
+}

@@ -1,0 +1,5 @@
+//! Signatures as dependants use them: rules, batches, and what is pinned.
+#![cfg(test)]
+
+mod batches;
+mod support;
