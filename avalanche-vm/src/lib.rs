@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod factory;
 mod http;
+pub mod payments;
 mod state_sync;
 mod transactions;
 mod vm;
