@@ -13,6 +13,7 @@ mod error;
 mod factory;
 mod http;
 mod manager;
+pub mod payments;
 mod registry;
 pub mod signature;
 mod state_sync;
