@@ -45,6 +45,23 @@ fn compare(state: &State<Memory>, height: u64, model: &Model, random: &mut Rando
     let shown = proof.verify(&root, &from, None).unwrap();
     let expected = model.keys().filter(|key| key_hash(key) >= from).count();
     assert_eq!((shown.entries().len(), shown.next()), (expected, None));
+    let (mut pairs, mut next) = (Model::new(), Some([0; 32]));
+    while let Some(from) = next {
+        let limits = RangeLimits { entries: 7, bytes: usize::MAX };
+        let (part, more) = state.pairs(&from, limits, height).unwrap();
+        assert!(part.len() <= 7 && (more.is_none() || !part.is_empty()));
+        pairs.extend(part);
+        next = more;
+    }
+    assert_eq!(pairs, *model, "height {height}");
+    if state.height() == Some(height) {
+        let view = state.view().unwrap();
+        assert_eq!((view.height(), view.root()), (height, root));
+        let key = random_key(random);
+        assert_eq!(view.get(&key).unwrap().as_ref(), model.get(&key));
+        let above = view.begin().seal().unwrap();
+        assert_eq!((above.height(), above.root()), (height + 1, root));
+    }
 }
 
 #[derive(Debug, Default)]

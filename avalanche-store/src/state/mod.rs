@@ -230,6 +230,29 @@ impl<K: KeyValue> State<K> {
         Ok((pairs, stop.and_then(|key| crate::merkle::successor(&key))))
     }
 
+    /// A part of the pairs at a height, in the order of their key hashes: those from `from` on, as
+    /// many as `limits` allow and at least one if there is one; and where the next part begins.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_at`](Self::get_at).
+    pub fn pairs(
+        &self,
+        from: &Hash,
+        limits: RangeLimits,
+        height: u64,
+    ) -> Result<(Vec<Pair>, Option<Hash>), Error> {
+        let tree = self.tree_at(height)?;
+        self.entries(&tree, from, None, limits, height)
+    }
+
+    /// The accepted state as a view: to read, to prove and to build on while this one goes on.
+    /// `None` before the first commit.
+    #[must_use]
+    pub fn view(&self) -> Option<View<K>> {
+        self.height().map(|height| View::of(self.begin_at(height)))
+    }
+
     /// Begins the state of the next height over the accepted one; of height 0 if there is none.
     #[must_use]
     pub fn begin(&self) -> Draft<K> {

@@ -127,15 +127,22 @@ impl<K: KeyValue> Draft<K> {
         });
         let changes: Vec<_> = changes.collect();
         let tree = self.tree.apply(self.height, &changes, self.threads, &*self.core)?;
-        Ok(View(Arc::new(Inner {
-            core: self.core,
-            base: Mutex::new(self.base),
-            tree,
-            height: self.height,
-            threads: self.threads,
-            epoch: self.epoch,
-            changes: self.changes,
-        })))
+        Ok(View::of(Self { tree, ..self }))
+    }
+}
+
+impl<K> View<K> {
+    /// What a draft has come to.
+    pub(super) fn of(draft: Draft<K>) -> Self {
+        Self(Arc::new(Inner {
+            core: draft.core,
+            base: Mutex::new(draft.base),
+            tree: draft.tree,
+            height: draft.height,
+            threads: draft.threads,
+            epoch: draft.epoch,
+            changes: draft.changes,
+        }))
     }
 }
 

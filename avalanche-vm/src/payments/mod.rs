@@ -28,6 +28,7 @@ mod ledger;
 mod receipt;
 mod refusal;
 mod transfer;
+mod vm;
 mod wire;
 
 pub use account::{ACCOUNT_BYTES, Account, BURNED_BYTES, BURNED_KEY, Burned};
@@ -42,4 +43,8 @@ pub use receipt::{Receipt, receipts};
 pub use refusal::Refusal;
 pub use transfer::{
     SIGNED_BYTES, SignedTransfer, TRANSFER_BYTES, TRANSFER_DOMAIN, Transfer, TransferRef,
+};
+pub use vm::{
+    AccountProof, HEAD_BYTES, HEAD_KEY, Head, PAYMENTS, PaymentsConfig, PaymentsFactory,
+    PaymentsReader, PaymentsVm,
 };

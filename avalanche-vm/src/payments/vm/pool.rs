@@ -1,0 +1,83 @@
+//! Where transfers come in.
+
+use async_trait::async_trait;
+use avalanche_consensus::{Id, Timestamp};
+
+use super::{PaymentsVm, checks};
+use crate::payments::{BlockRef, SignedTransfer, TransferRef};
+use crate::{Block, Error, TransactionStatus, Transactions};
+
+#[async_trait]
+impl Transactions for PaymentsVm {
+    async fn submit(&mut self, transactions: &[&[u8]], now: Timestamp) -> Vec<Result<Id, Error>> {
+        self.saw(now);
+        let idle = self.mempool.is_empty();
+        let results = self.admit(transactions, now);
+        if idle {
+            self.tell();
+        }
+        results
+    }
+
+    fn pending(&self) -> usize {
+        self.mempool.len()
+    }
+
+    fn status(&self, id: &Id) -> TransactionStatus {
+        if let Some(receipt) = self.reader.receipt(id) {
+            return TransactionStatus::Accepted { height: receipt.height, index: receipt.index };
+        }
+        let mut blocks = self.processing.iter();
+        if let Some((block, _)) = blocks.find(|(_, block)| block.transfers.contains(id)) {
+            return TransactionStatus::Processing { block: *block };
+        }
+        if self.mempool.get(id).is_some() {
+            return TransactionStatus::Pending;
+        }
+        match self.mempool.dropped(id) {
+            Some(refusal) => TransactionStatus::Dropped {
+                code: refusal.code(),
+                reason: refusal.to_string(),
+            },
+            None => TransactionStatus::Unknown,
+        }
+    }
+
+    fn in_block(&self, block: &Block) -> Result<Vec<Id>, Error> {
+        let decoded = BlockRef::decode(block.bytes())?;
+        Ok(decoded.transfers.iter().map(TransferRef::id).collect())
+    }
+}
+
+impl PaymentsVm {
+    /// Checks the signatures of all that can be read in one go, then admits one after another. What
+    /// the mempool would refuse whatever its signature is not checked, so that it costs little.
+    fn admit(&mut self, transactions: &[&[u8]], now: Timestamp) -> Vec<Result<Id, Error>> {
+        let second = now.as_nanos() / 1_000_000_000;
+        let rules = *self.ledger.rules();
+        let read: Vec<Result<TransferRef<'_>, Error>> = transactions
+            .iter()
+            .map(|bytes| {
+                let transfer = TransferRef::decode(bytes)?;
+                rules.check(transfer, second)?;
+                Ok(transfer)
+            })
+            .collect();
+        let good: Vec<_> = read.iter().filter_map(|one| one.as_ref().ok()).collect();
+        let named: Vec<_> = good.iter().map(|transfer| (transfer.id(), **transfer)).collect();
+        let bad = self.checked.check(&named);
+        let mut place = 0;
+        let admitted = read.into_iter().map(|one| {
+            let transfer = one?;
+            let at = place;
+            place += 1;
+            if bad.binary_search(&at).is_ok() {
+                return Err(checks::refusal(transfer).into());
+            }
+            let account = self.ledger.account(&transfer.sender());
+            let owned: SignedTransfer = transfer.to_owned();
+            Ok(self.mempool.insert(owned, account, now)?)
+        });
+        admitted.collect()
+    }
+}

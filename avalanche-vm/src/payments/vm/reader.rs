@@ -1,0 +1,165 @@
+//! What a payments VM shows to others while it goes on: accounts with proofs, receipts, the supply.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use avalanche_consensus::engine::Tip;
+use avalanche_consensus::{HashKey, Height, Id};
+use avalanche_store::{Hash, Proof, ProofFault, View};
+
+use super::states::Store;
+use crate::Error;
+use crate::payments::{Account, Address, Receipt};
+
+/// Reads the accepted state of a payments VM from any thread. A clone reads the same.
+#[derive(Clone, Debug)]
+pub struct PaymentsReader(Arc<RwLock<Published>>);
+
+#[derive(Debug)]
+struct Published {
+    tip: Tip,
+    supply: u64,
+    burned: u64,
+    view: View<Store>,
+    receipts: HashMap<Id, Receipt, HashKey>,
+    /// Names of receipts, oldest first.
+    order: VecDeque<Id>,
+    receipts_max: usize,
+}
+
+/// What an address has at a height, and the proof of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountProof {
+    /// The address.
+    pub address: Address,
+    /// What it has: [`Account::ABSENT`] if it never got anything.
+    pub account: Account,
+    /// The height that it has it at.
+    pub height: Height,
+    /// The root of the state of that height. The block of the next height carries it, as
+    /// [`Header::parent_state_root`](crate::payments::Header::parent_state_root).
+    pub root: Hash,
+    /// The way from the root to the account.
+    pub proof: Proof,
+}
+
+impl AccountProof {
+    /// Checks it with nothing but a root that the caller trusts, because an accepted block carries
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofFault`] if it shows nothing.
+    pub fn verify(&self, root: &Hash) -> Result<(), ProofFault> {
+        let value = self.account.encode();
+        let value = (!self.account.is_absent()).then_some(&value[..]);
+        self.proof.verify(root, self.address.as_bytes(), value)
+    }
+}
+
+impl PaymentsReader {
+    pub(super) fn new(
+        tip: Tip,
+        supply: u64,
+        burned: u64,
+        view: View<Store>,
+        key: HashKey,
+        receipts_max: usize,
+    ) -> Self {
+        let receipts = HashMap::with_hasher(key);
+        let order = VecDeque::new();
+        let published = Published { tip, supply, burned, view, receipts, order, receipts_max };
+        Self(Arc::new(RwLock::new(published)))
+    }
+
+    /// The last accepted block.
+    #[must_use]
+    pub fn tip(&self) -> Tip {
+        self.read().tip
+    }
+
+    /// The supply of genesis, and what of it was burned as fees.
+    #[must_use]
+    pub fn supply(&self) -> (u64, u64) {
+        let published = self.read();
+        (published.supply, published.burned)
+    }
+
+    /// What an address has, and at which height.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fatal`] if the store cannot be read.
+    pub fn account(&self, address: &Address) -> Result<(Account, Height), Error> {
+        let (tip, view) = self.latest();
+        Ok((stored(&view, address)?, tip.height))
+    }
+
+    /// What an address has, with the proof.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fatal`] if the store cannot be read.
+    pub fn prove(&self, address: &Address) -> Result<AccountProof, Error> {
+        let (tip, view) = self.latest();
+        Ok(AccountProof {
+            address: *address,
+            account: stored(&view, address)?,
+            height: tip.height,
+            root: view.root(),
+            proof: view.prove(address.as_bytes())?,
+        })
+    }
+
+    /// The receipt of an accepted transfer, if it is among the
+    /// [newest](super::PaymentsConfig::receipts). Older ones are in the chain's index.
+    #[must_use]
+    pub fn receipt(&self, transfer: &Id) -> Option<Receipt> {
+        self.read().receipts.get(transfer).copied()
+    }
+
+    /// Moves to a newer block.
+    pub(super) fn publish(
+        &self,
+        tip: Tip,
+        burned: u64,
+        view: View<Store>,
+        receipts: impl Iterator<Item = Receipt>,
+    ) {
+        let mut published = self.write();
+        published.tip = tip;
+        published.burned = burned;
+        published.view = view;
+        for receipt in receipts {
+            published.receipts.insert(receipt.id, receipt);
+            published.order.push_back(receipt.id);
+        }
+        while published.order.len() > published.receipts_max
+            && let Some(oldest) = published.order.pop_front()
+        {
+            published.receipts.remove(&oldest);
+        }
+    }
+
+    fn latest(&self) -> (Tip, View<Store>) {
+        let published = self.read();
+        (published.tip, published.view.clone())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Published> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Published> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stored(view: &View<Store>, address: &Address) -> Result<Account, Error> {
+    let value = view.get(address.as_bytes())?;
+    let Some(value) = value else { return Ok(Account::ABSENT) };
+    Account::decode(&value).map_err(|refusal| Error::Fatal {
+        reason: format!("the state holds no account for {address}"),
+        source: Some(Box::new(refusal)),
+    })
+}
