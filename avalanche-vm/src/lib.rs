@@ -13,6 +13,8 @@ mod error;
 mod factory;
 mod http;
 mod state_sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transactions;
 mod vm;
 
