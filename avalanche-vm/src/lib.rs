@@ -17,6 +17,8 @@ pub mod payments;
 mod registry;
 pub mod signature;
 mod state_sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transactions;
 mod vm;
 

@@ -1,5 +1,6 @@
 //! The trait that a user's own program implements.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -44,9 +45,19 @@ use crate::{Block, Error, HttpHandler, StateSync, Transactions};
 ///   accepted height, answer `Ok` and change nothing.
 /// - **Restart.** Its state can stop at any instant. It is then found at the height of some block
 ///   that was accepted, whole, and [`last_accepted`](Self::last_accepted) says which.
-/// - **No panic on input.** A panic ends the instance, not the process, and is a defect.
+/// - **No panic on input.** A panic ends the instance, not the process, and is a defect. That the
+///   caller promises parents first is no excuse: a block whose parent is not there is refused.
+///
+/// A VM is [`Any`], so that whoever embeds one can see his own type again:
+///
+/// ```
+/// # use avalanche_vm::Vm;
+/// fn mine<T: Vm>(vm: &dyn Vm) -> Option<&T> {
+///     (vm as &dyn std::any::Any).downcast_ref()
+/// }
+/// ```
 #[async_trait]
-pub trait Vm: Send {
+pub trait Vm: Any + Send {
     /// Reads a block, of any chain and any age. It says nothing about validity, and does not
     /// depend on state. The chain caches nothing for the VM: equal bytes give equal blocks.
     ///
@@ -69,7 +80,8 @@ pub trait Vm: Send {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the block breaks a rule: the same on every node, now and later,
-    /// except for a timestamp in the future. [`Error::NotReady`] if this node cannot say.
+    /// except for a timestamp in the future. [`Error::NotReady`] if this node cannot say. One of
+    /// the two if the parent is neither the last accepted block nor processing.
     async fn verify(&mut self, block: &Block, now: Timestamp) -> Result<(), Error>;
 
     /// Makes a block's state the accepted one. It need not be durable when the call returns.
