@@ -1,6 +1,7 @@
 //! What a VM is given: who it runs for, where it keeps its state, and whom it may call.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ pub struct VmContext {
     pub app_sender: Arc<dyn AppSender>,
     /// The key of hash tables whose keys come from outside.
     pub hash_key: HashKey,
-    /// How many threads a call may keep busy. At least 1.
-    pub threads: usize,
+    /// How many threads a call may keep busy.
+    pub threads: NonZeroUsize,
 }
 
 impl fmt::Debug for VmContext {

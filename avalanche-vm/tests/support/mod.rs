@@ -215,7 +215,7 @@ pub(crate) fn context(chain: u8, log: &Arc<Log>) -> VmContext {
         to_engine: Arc::new(Deaf),
         app_sender: Arc::new(Deaf),
         hash_key: HashKey::from_seed([7; 32]),
-        threads: 1,
+        threads: std::num::NonZeroUsize::MIN,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checking signatures of many transfers, each of them once.
 
 use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroUsize;
 
 use avalanche_consensus::{HashKey, Id};
 
@@ -11,7 +12,7 @@ use crate::signature::{BadSignatures, Item, PublicKey, Signature, Verifier, veri
 #[derive(Debug)]
 pub(super) struct Checked {
     verifier: &'static dyn Verifier,
-    threads: usize,
+    threads: NonZeroUsize,
     names: HashSet<Id, HashKey>,
     order: VecDeque<Id>,
     max: usize,
@@ -21,7 +22,7 @@ impl Checked {
     /// Remembers the newest `max` names.
     pub(super) fn new(
         verifier: &'static dyn Verifier,
-        threads: usize,
+        threads: NonZeroUsize,
         key: HashKey,
         max: usize,
     ) -> Self {

@@ -53,7 +53,7 @@ impl PaymentsFactory {
         let id = Id::hash(&context.genesis);
         let options = StateOptions {
             keep: Keep::Heights(config.state_heights),
-            threads: context.threads,
+            threads: context.threads.get(),
             memory_bytes: config.state_memory_bytes,
             ..StateOptions::new(format!("the state of chain {}", context.chain_id))
         };
@@ -67,8 +67,7 @@ impl PaymentsFactory {
         let mut states = States::new(state, head.block.id)?;
         let view = states.view(&head.block.id)?.clone();
         let (key, receipts) = (context.hash_key, config.receipts);
-        let reader =
-            PaymentsReader::new(head.block, supply, ledger.burned(), view, key, receipts);
+        let reader = PaymentsReader::new(head.block, supply, ledger.burned(), view, key, receipts);
         let mempool = Mempool::new(context.hash_key, config.mempool, rules)
             .map_err(|error| Error::fatal(error.to_string()))?;
         Ok(PaymentsVm::new(context, config, self.verifier, head, ledger, states, mempool, reader))

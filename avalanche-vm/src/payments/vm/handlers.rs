@@ -85,8 +85,8 @@ fn proven(shown: &AccountProof) -> String {
 fn receipt(reader: &PaymentsReader, request: &HttpRequest) -> Result<String, Trouble> {
     let id: Id = last(request)?.parse().map_err(|error| wrong("transfer", &error))?;
     let found = reader.receipt(&id);
-    let Receipt { height, index, block, sender, recipient, amount, fee, nonce, .. } =
-        found.ok_or_else(|| {
+    let Receipt { height, index, block, sender, recipient, amount, fee, nonce, .. } = found
+        .ok_or_else(|| {
             Trouble(404, format!("transfer {id} is not among the newest accepted ones"))
         })?;
     Ok(format!(
@@ -99,9 +99,7 @@ fn receipt(reader: &PaymentsReader, request: &HttpRequest) -> Result<String, Tro
 fn supply(reader: &PaymentsReader, _request: &HttpRequest) -> Result<String, Trouble> {
     let (supply, burned) = reader.supply();
     let height = reader.tip().height;
-    Ok(format!(
-        "{{\"supply\":\"{supply}\",\"burned\":\"{burned}\",\"height\":\"{height}\"}}"
-    ))
+    Ok(format!("{{\"supply\":\"{supply}\",\"burned\":\"{burned}\",\"height\":\"{height}\"}}"))
 }
 
 /// What follows the route, which has to be one name.

@@ -32,9 +32,7 @@ use self::checks::Checked;
 use self::states::States;
 use super::{BLOCK_BYTES_MAX, BlockRef, Header, Ledger, Mempool, Parent, Receipt, Refusal};
 use crate::signature::Verifier;
-use crate::{
-    Block, BuildRequest, Error, HttpHandler, Place, Transactions, Vm, VmContext,
-};
+use crate::{Block, BuildRequest, Error, HttpHandler, Place, Transactions, Vm, VmContext};
 
 /// Rows of old heights that are removed after each accept, at most: about twice what a full block
 /// writes.
@@ -153,7 +151,7 @@ impl PaymentsVm {
             timestamp_ms: header.timestamp_ms,
             genesis: self.head.genesis,
         };
-        self.states.execute(Arc::clone(&layer), head)?;
+        self.states.execute(&layer, head)?;
         self.ledger.hold(layer);
         let transfers = named.into_iter().map(|(id, _)| id).collect();
         self.processing.insert(id, Processing { header, transfers });

@@ -35,10 +35,9 @@ impl Transactions for PaymentsVm {
             return TransactionStatus::Pending;
         }
         match self.mempool.dropped(id) {
-            Some(refusal) => TransactionStatus::Dropped {
-                code: refusal.code(),
-                reason: refusal.to_string(),
-            },
+            Some(refusal) => {
+                TransactionStatus::Dropped { code: refusal.code(), reason: refusal.to_string() }
+            }
             None => TransactionStatus::Unknown,
         }
     }

@@ -64,11 +64,11 @@ impl States {
     }
 
     /// Begins to compute the state of a block, which is the child of one that is kept.
-    pub(super) fn execute(&mut self, layer: Arc<Layer>, head: Head) -> Result<(), Error> {
+    pub(super) fn execute(&mut self, layer: &Arc<Layer>, head: Head) -> Result<(), Error> {
         let id = layer.id();
         let draft = self.view(&layer.parent())?.begin();
         let spawned = thread::Builder::new().name("state-root".to_owned()).spawn({
-            let (draft, layer) = (draft, Arc::clone(&layer));
+            let layer = Arc::clone(layer);
             move || seal(draft, &layer, head)
         });
         let root = match spawned {
@@ -76,7 +76,7 @@ impl States {
             // Without a thread to spare it is computed here.
             Err(_refused) => {
                 let draft = self.view(&layer.parent())?.begin();
-                Root::Known(seal(draft, &layer, head)?)
+                Root::Known(seal(draft, layer, head)?)
             }
         };
         self.views.insert(id, root);
@@ -106,6 +106,17 @@ impl States {
     /// Makes all that was accepted durable.
     pub(super) fn flush(&self) -> Result<(), Error> {
         Ok(self.state.flush()?)
+    }
+}
+
+/// Whoever opens the store next should not find a thread that still reads it.
+impl Drop for States {
+    fn drop(&mut self) {
+        for root in std::mem::take(&mut self.views).into_values() {
+            if let Root::Computing(thread) = root {
+                let _ = thread.join();
+            }
+        }
     }
 }
 
