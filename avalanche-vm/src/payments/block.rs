@@ -16,8 +16,15 @@ pub const BLOCK_BYTES_MAX: usize = (2 << 20) - (64 << 10);
 /// Bytes of a block before its transfers.
 pub const BLOCK_HEAD_BYTES: usize = 85;
 
-/// The most transfers of a block: 10,525.
+/// The most transfers of a block: 10,526.
 pub const TRANSFERS_MAX: usize = (BLOCK_BYTES_MAX - BLOCK_HEAD_BYTES) / TRANSFER_BYTES;
+
+/// How many transfers fit into a block of at most so many bytes.
+#[must_use]
+pub const fn transfers_in(bytes_max: usize) -> usize {
+    let bytes = if bytes_max < BLOCK_BYTES_MAX { bytes_max } else { BLOCK_BYTES_MAX };
+    bytes.saturating_sub(BLOCK_HEAD_BYTES) / TRANSFER_BYTES
+}
 
 /// How far a block's timestamp may be ahead of the clock of whoever verifies it.
 pub const FUTURE_MAX: Duration = Duration::from_secs(10);

@@ -25,6 +25,7 @@ mod address;
 mod block;
 mod genesis;
 mod ledger;
+mod mempool;
 mod receipt;
 mod refusal;
 mod transfer;
@@ -34,10 +35,11 @@ pub use account::{ACCOUNT_BYTES, Account, BURNED_BYTES, BURNED_KEY, Burned};
 pub use address::Address;
 pub use block::{
     BLOCK_BYTES_MAX, BLOCK_HEAD_BYTES, BlockRef, FUTURE_MAX, Header, Parent, TRANSFERS_MAX,
-    Transfers,
+    Transfers, transfers_in,
 };
 pub use genesis::{GENESIS_BYTES_MAX, Genesis};
 pub use ledger::{Layer, Ledger, Rules};
+pub use mempool::{Mempool, MempoolConfig, MempoolConfigError};
 pub use receipt::{Receipt, receipts};
 pub use refusal::Refusal;
 pub use transfer::{
