@@ -6,9 +6,9 @@
 //! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`]: the workloads,
-//!   shared by the Criterion benches and by the `ratios` table. The floors of the store are beside
-//!   its workloads.
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`payments`]: the
+//!   workloads, shared by the Criterion benches and by the `ratios` table. The floors of the last
+//!   two are beside their workloads.
 //! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod floor;
 pub mod measure;
 pub mod memory;
+pub mod payments;
 pub mod poll;
 pub mod report;
 pub mod sampler;

@@ -1,5 +1,6 @@
 //! The table of ratios, the curve of polls against network size, and the memory figures.
 
+mod payments;
 mod store;
 
 use std::io::{self, Write};
@@ -53,7 +54,9 @@ impl Report {
         self.sampler(out)?;
         self.polls(out)?;
         self.engine(out)?;
+        self.payments(out)?;
         self.store(out)?;
+        self.payments_figures(out)?;
         self.throughput(out)?;
         self.curve(out)?;
         self.memory(out)
