@@ -1,7 +1,8 @@
 //! Keys, a genesis and transfers that are signed.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avalanche_consensus::{HashKey, Height, Id, NodeId, Timestamp};
@@ -22,8 +23,11 @@ pub(crate) fn key(number: u32) -> SigningKey {
     SigningKey::from_seed(&seed)
 }
 
+/// Each is derived once: tests ask for thousands.
 pub(crate) fn address(number: u32) -> Address {
-    Address::new(key(number).public_key().to_bytes())
+    static DERIVED: Mutex<BTreeMap<u32, Address>> = Mutex::new(BTreeMap::new());
+    let derive = || Address::new(key(number).public_key().to_bytes());
+    *DERIVED.lock().unwrap().entry(number).or_insert_with(derive)
 }
 
 /// `count` accounts with the same balance.
@@ -53,8 +57,16 @@ pub(crate) fn sign(from: u32, transfer: &Transfer) -> SignedTransfer {
     transfer.with_signature(signature.as_bytes())
 }
 
+/// Each is signed once.
 pub(crate) fn signed(from: u32, to: u32, amount: u64, nonce: u64) -> SignedTransfer {
-    sign(from, &transfer(from, to, amount, nonce))
+    static SIGNED: Mutex<BTreeMap<(u32, u32, u64, u64), SignedTransfer>> =
+        Mutex::new(BTreeMap::new());
+    let made = SIGNED.lock().unwrap().get(&(from, to, amount, nonce)).copied();
+    made.unwrap_or_else(|| {
+        let made = sign(from, &transfer(from, to, amount, nonce));
+        SIGNED.lock().unwrap().insert((from, to, amount, nonce), made);
+        made
+    })
 }
 
 /// A chain without blocks.
