@@ -6,9 +6,9 @@
 //! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`]: the workloads,
-//!   shared by the Criterion benches and by the `ratios` table. The floors of the store are beside
-//!   its workloads.
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`vm`]: the
+//!   workloads, shared by the Criterion benches and by the `ratios` table. The floors of the store
+//!   and of virtual machines are beside their workloads.
 //! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
@@ -23,6 +23,7 @@ pub mod sampler;
 pub mod snowball;
 pub mod snowman;
 pub mod store;
+pub mod vm;
 
 use avalanche_consensus::Id;
 

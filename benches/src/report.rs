@@ -1,6 +1,7 @@
 //! The table of ratios, the curve of polls against network size, and the memory figures.
 
 mod store;
+mod vm;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -53,6 +54,7 @@ impl Report {
         self.sampler(out)?;
         self.polls(out)?;
         self.engine(out)?;
+        self.vm(out)?;
         self.store(out)?;
         self.throughput(out)?;
         self.curve(out)?;

@@ -92,7 +92,7 @@ const TABLE: &[Row] = &[
         internal: &[CONSENSUS, STORE],
         always: &["blake3", "curve25519-dalek", "ed25519-dalek", "sha2"],
         by_feature: &[],
-        development: &["proptest"],
+        development: &["ed25519-zebra", "proptest", "rand_core"],
     },
     Row {
         name: CHAIN,
@@ -118,7 +118,15 @@ const TABLE: &[Row] = &[
     Row {
         name: "avalanche-benches",
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY],
-        always: &["blake3", "redb", "rustix", "sled"],
+        always: &[
+            "blake3",
+            "ed25519-dalek",
+            "ed25519-zebra",
+            "rand_core",
+            "redb",
+            "rustix",
+            "sled",
+        ],
         by_feature: &[],
         development: &["criterion"],
     },
