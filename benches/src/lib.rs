@@ -6,9 +6,9 @@
 //! measured in the same run, in turns. What is reported is the ratio.
 //!
 //! - [`floor`]: the minimal loops.
-//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`payments`]: the
-//!   workloads, shared by the Criterion benches and by the `ratios` table. The floors of the last
-//!   two are beside their workloads.
+//! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`vm`],
+//!   [`payments`]: the workloads, shared by the Criterion benches and by the `ratios` table. The
+//!   floors of the last three are beside their workloads.
 //! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
@@ -24,6 +24,7 @@ pub mod sampler;
 pub mod snowball;
 pub mod snowman;
 pub mod store;
+pub mod vm;
 
 use avalanche_consensus::Id;
 

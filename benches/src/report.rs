@@ -2,6 +2,7 @@
 
 mod payments;
 mod store;
+mod vm;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -55,6 +56,7 @@ impl Report {
         self.polls(out)?;
         self.engine(out)?;
         self.payments(out)?;
+        self.vm(out)?;
         self.store(out)?;
         self.payments_figures(out)?;
         self.throughput(out)?;

@@ -100,7 +100,7 @@ const TABLE: &[Row] = &[
             "tracing",
         ],
         by_feature: &[],
-        development: &["proptest"],
+        development: &["ed25519-zebra", "proptest", "rand_core"],
     },
     Row {
         name: CHAIN,
@@ -126,7 +126,15 @@ const TABLE: &[Row] = &[
     Row {
         name: "avalanche-benches",
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY],
-        always: &["blake3", "redb", "rustix", "sled"],
+        always: &[
+            "blake3",
+            "ed25519-dalek",
+            "ed25519-zebra",
+            "rand_core",
+            "redb",
+            "rustix",
+            "sled",
+        ],
         by_feature: &[],
         development: &["criterion"],
     },

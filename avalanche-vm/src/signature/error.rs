@@ -13,8 +13,13 @@ pub struct BadSignatures {
 }
 
 impl BadSignatures {
-    /// The verdict on a batch of `of` items of which those at `indices`, ascending, are bad.
-    pub(super) fn verdict(indices: Vec<usize>, of: usize) -> Result<(), Self> {
+    /// The verdict on a batch of `of` items of which those at `indices`, ascending, are bad: good
+    /// if there are none. For a [`Verifier`](super::Verifier) of your own.
+    ///
+    /// # Errors
+    ///
+    /// The bad signatures, if there are some.
+    pub fn verdict(indices: Vec<usize>, of: usize) -> Result<(), Self> {
         if indices.is_empty() { Ok(()) } else { Err(Self { indices, of }) }
     }
 

@@ -101,8 +101,12 @@ pub fn best() -> &'static dyn Verifier {
     &Portable
 }
 
-/// Why [`best`] chose what it chose, in a sentence for logs and benches.
+/// Why [`best`] chose what it chose, in a line for logs and benches.
 #[must_use]
 pub fn reason() -> &'static str {
-    "portable: the only verifier of this build"
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") {
+        return "portable: with AVX2";
+    }
+    "portable: without vectors"
 }

@@ -2,4 +2,6 @@
 #![cfg(test)]
 
 mod batches;
+mod cases;
+mod rules;
 mod support;

@@ -1,6 +1,11 @@
 //! What the tests of signatures share: keys, and items that own their bytes.
 
-use avalanche_vm::signature::{Item, PublicKey, Signature, SigningKey, Verifier};
+use std::convert::Infallible;
+
+use avalanche_vm::signature::{
+    BadSignatures, Item, PublicKey, Signature, SigningKey, Verifier, framed,
+};
+use rand_core::{TryCryptoRng, TryRng};
 
 /// An item that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,3 +65,66 @@ pub(crate) fn bad(verifier: &dyn Verifier, items: &[Item<'_>]) -> Vec<usize> {
 pub(crate) fn verifiers() -> Vec<&'static dyn Verifier> {
     vec![&avalanche_vm::signature::Portable]
 }
+
+/// An independent verifier, ed25519-zebra, to compare with.
+#[derive(Debug)]
+pub(crate) struct Zebra;
+
+impl Verifier for Zebra {
+    fn name(&self) -> &'static str {
+        "zebra"
+    }
+
+    fn verify(&self, item: &Item<'_>) -> bool {
+        let key = ed25519_zebra::VerificationKey::try_from(item.key.to_bytes());
+        let signature = ed25519_zebra::Signature::from_bytes(item.signature.as_bytes());
+        key.is_ok_and(|key| key.verify(&signature, &octets(item)).is_ok())
+    }
+
+    fn verify_batch(&self, items: &[Item<'_>]) -> Result<(), BadSignatures> {
+        let mut batch = ed25519_zebra::batch::Verifier::new();
+        for item in items {
+            let key = ed25519_zebra::VerificationKeyBytes::from(item.key.to_bytes());
+            let signature = ed25519_zebra::Signature::from_bytes(item.signature.as_bytes());
+            batch.queue((key, signature, &octets(item)));
+        }
+        let bad = items.iter().enumerate().filter(|(_, item)| !self.verify(item));
+        let bad: Vec<_> = bad.map(|(at, _)| at).collect();
+        let whole = batch.verify(Draws(blake3::Hasher::new().finalize_xof())).is_ok();
+        assert_eq!(whole, bad.is_empty(), "zebra disagrees with itself");
+        BadSignatures::verdict(bad, items.len())
+    }
+}
+
+/// What is signed.
+fn octets(item: &Item<'_>) -> Vec<u8> {
+    let mut octets = Vec::new();
+    framed(item.domain, item.message, &mut octets);
+    octets
+}
+
+/// Coefficients for the other crate's batches, always the same.
+struct Draws(blake3::OutputReader);
+
+impl TryRng for Draws {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Draws {}
