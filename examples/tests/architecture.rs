@@ -121,7 +121,7 @@ const TABLE: &[Row] = &[
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY],
         always: &[],
         by_feature: &[],
-        development: &["serde_json", "spdx", "toml"],
+        development: &["async-trait", "serde_json", "spdx", "toml"],
     },
     Row {
         name: "avalanche-benches",

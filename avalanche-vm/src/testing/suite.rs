@@ -9,8 +9,8 @@
 //! }
 //! ```
 //!
-//! Each rule is a function of its own, too. Its instances differ in store, name, hash key and number
-//! of threads.
+//! Each rule is a function of its own, too. Its instances differ in store, name, hash key and
+//! threads.
 
 mod growth;
 mod hostile;

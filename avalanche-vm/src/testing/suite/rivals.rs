@@ -9,7 +9,7 @@ use crate::{Block, TransactionStatus};
 
 /// Branches that are built at once, and how long they get.
 const BRANCHES: u64 = 3;
-const DEPTH: u64 = 3;
+const DEPTH: usize = 3;
 /// The branch that is accepted.
 const WINNER: usize = 1;
 /// Blocks after which nothing may be left.
@@ -51,19 +51,41 @@ pub(super) async fn forgets_rejected(fixture: &dyn Fixture, report: &mut Report)
 pub(super) async fn reorganizes(fixture: &dyn Fixture, report: &mut Report) -> Kept {
     let mut node = Node::new(fixture, 0).await?;
     let mut witness = Node::new(fixture, 1).await?;
+    let mut base = Vec::new();
     for number in 0..3 {
         let block = node.grow(number).await?;
         witness.follow(&block).await?;
+        base.push(block);
     }
     let mut numbers = 3..;
     let mut next = || numbers.next().unwrap_or_default();
-    let mut branches: Vec<Vec<Block>> = vec![Vec::new(); usize::try_from(BRANCHES).unwrap_or(0)];
-    let root = node.chain.tip().id;
+    let mut branches = Vec::new();
+    for seed in 2..2 + BRANCHES {
+        let mut builder = Node::new(fixture, seed).await?;
+        for block in &base {
+            builder.follow(block).await?;
+        }
+        let mut branch = Vec::new();
+        for _ in 0..DEPTH {
+            let number = next();
+            // This node waits to build the same, and may have to in the end.
+            node.work(number).await?;
+            let block = builder.propose(number).await?;
+            builder.prefer(block.id())?;
+            branch.push(block);
+        }
+        branches.push(branch);
+        end(report, &[&builder]);
+    }
+
     let before = node.digest().await?;
-    for _ in 0..DEPTH {
-        for branch in &mut branches {
-            node.prefer(branch.last().map_or(root, Block::id))?;
-            branch.push(node.propose(next()).await?);
+    let root = node.chain.tip().id;
+    for depth in 0..DEPTH {
+        for branch in &branches {
+            let Some(block) = branch.get(depth) else { continue };
+            node.take(block).await?;
+            node.prefer(block.id())?;
+            node.build().await?;
         }
     }
     node.has(&before, "while nothing is decided").await?;
@@ -86,7 +108,8 @@ pub(super) async fn reorganizes(fixture: &dyn Fixture, report: &mut Report) -> K
         decided += 1;
     }
     let losers = branches.iter().enumerate().filter(|(at, _)| *at != WINNER);
-    let losers: Vec<&Block> = losers.flat_map(|(_, branch)| branch).chain([&late]).collect();
+    let late = [&late].into_iter().filter(|late| !winners.contains(late));
+    let losers: Vec<&Block> = losers.flat_map(|(_, branch)| branch).chain(late).collect();
     let all = losers.iter().all(|block| rejected.contains(block));
     holds(all && rejected.len() == losers.len(), || format!("rejected were {rejected:?}"))?;
 
