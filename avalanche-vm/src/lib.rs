@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod factory;
 mod http;
+pub mod key_value;
 mod manager;
 pub mod payments;
 mod registry;

@@ -29,7 +29,7 @@ use super::{ChainOptions, Report};
 use crate::{Block, Error, Vm, VmFactory};
 
 /// Numbers of [`Fixture::work`] are below this.
-pub const WORKS: u64 = 100;
+pub const WORKS: u64 = 64;
 
 /// What the suite has to know of a VM.
 ///
