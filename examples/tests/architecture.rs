@@ -95,6 +95,13 @@ const TABLE: &[Row] = &[
         development: &["proptest"],
     },
     Row {
+        name: "avalanche-vm-fuzz",
+        internal: &[CONSENSUS, VM],
+        always: &["libfuzzer-sys"],
+        by_feature: &[],
+        development: &[],
+    },
+    Row {
         name: CHAIN,
         internal: &[CONSENSUS, STORE, NET, VM],
         always: &[],
