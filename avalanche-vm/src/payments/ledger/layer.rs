@@ -68,7 +68,7 @@ impl Layer {
         self.burned_here
     }
 
-    /// Bytes that it holds: about 110 for each account.
+    /// Bytes that it holds: about 75 for each account.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let Touched { index, addresses, hashes, accounts, places } = &self.touched;

@@ -40,10 +40,10 @@ pub struct Rules {
 ///
 /// # Memory
 ///
-/// An accepted account takes 48 bytes and its share of an index, 12 to 24 bytes; arrays double when
-/// they are full. Measured over a million accounts that were loaded with room for them: 64 bytes.
+/// An accepted account takes 48 bytes and its share of an index, 11 to 21 bytes; arrays double when
+/// they are full. Measured over a million accounts that were loaded with room for them: 65 bytes.
 /// Accounts are never removed, since their nonces must stay: every address that was ever paid is
-/// one. A layer takes about 110 bytes for each account that its block touches. How many layers
+/// one. A layer takes about 75 bytes for each account that its block touches. How many layers
 /// there are is for the caller to bound: each block that [`hold`](Self::hold) was called for, until
 /// it is accepted or rejected.
 #[derive(Debug)]
