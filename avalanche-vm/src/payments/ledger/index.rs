@@ -29,9 +29,17 @@ struct Bucket([Cell; WIDTH]);
 impl Index {
     /// Room for `count` places before it grows.
     pub(super) fn with_room(count: usize) -> Self {
-        let cells = count.saturating_mul(3) / 2;
-        let buckets = (cells / WIDTH).max(1).next_power_of_two();
-        Self { buckets: vec![Bucket::default(); buckets], used: 0 }
+        Self { buckets: vec![Bucket::default(); buckets_for(count)], used: 0 }
+    }
+
+    /// Forgets everything, and has room for `count` places.
+    pub(super) fn clear(&mut self, count: usize) {
+        if self.buckets.len() < buckets_for(count) {
+            *self = Self::with_room(count);
+        } else {
+            self.buckets.fill(Bucket::default());
+            self.used = 0;
+        }
     }
 
     /// The first place with this hash that `is_it` accepts.
@@ -117,6 +125,11 @@ impl Index {
             at = self.after(at);
         }
     }
+}
+
+fn buckets_for(count: usize) -> usize {
+    let cells = count.saturating_mul(3) / 2;
+    (cells / WIDTH).max(1).next_power_of_two()
 }
 
 impl Bucket {
