@@ -8,7 +8,10 @@
 use super::Rules;
 use super::layer::{Layer, Touched};
 use super::table::Table;
-use crate::payments::{Account, Refusal, TransferRef, Transfers};
+use crate::payments::{Account, Address, Refusal, TransferRef, Transfers};
+
+/// Addresses whose memory is read ahead at once: two lines of the cache each.
+pub(super) const AHEAD: usize = 1_024;
 
 /// A transfer, with numbers for its addresses.
 #[derive(Clone, Copy, Debug)]
@@ -74,23 +77,20 @@ impl Execution<'_> {
         None
     }
 
-    /// Finds what all touched accounts have before the block.
+    /// Finds what all touched accounts have before the block: some at a time, so that what was read
+    /// ahead is still near when it is looked at.
     fn find(&self, touched: &mut Touched) {
-        let guesses = touched.hashes.iter().map(|hash| self.table.guess(*hash));
-        touched.places.extend(guesses);
-        touched.accounts.reserve(touched.addresses.len());
-        let names = touched.addresses.iter().zip(&touched.hashes);
-        for ((address, hash), place) in names.zip(&mut touched.places) {
-            let account = match place.and_then(|place| self.table.at(place, address)) {
-                Some(account) => account,
-                // Unknown, or another address with the same hash.
-                None => {
-                    *place = place.and_then(|_guess| self.table.find(*hash, address));
-                    let found = place.and_then(|place| self.table.at(place, address));
-                    found.unwrap_or(Account::ABSENT)
-                }
-            };
-            touched.accounts.push(account);
+        let Touched { addresses, hashes, accounts, places, .. } = touched;
+        accounts.reserve(addresses.len());
+        for (addresses, hashes) in addresses.chunks(AHEAD).zip(hashes.chunks(AHEAD)) {
+            self.table.read_ahead(hashes);
+            let first = places.len();
+            places.extend(hashes.iter().map(|hash| self.table.guess(*hash)));
+            let Some(places) = places.get_mut(first..) else { continue };
+            self.table.read_rows_ahead(places);
+            let found = addresses.iter().zip(hashes).zip(places);
+            accounts
+                .extend(found.map(|((address, hash), place)| self.found(address, *hash, place)));
         }
         if self.ancestors.is_empty() {
             return;
@@ -102,6 +102,16 @@ impl Execution<'_> {
                 *account = newer;
             }
         }
+    }
+
+    /// What an address has in the table, where `place` guesses it. The guess becomes the truth.
+    fn found(&self, address: &Address, hash: u32, place: &mut Option<u32>) -> Account {
+        if let Some(account) = place.and_then(|place| self.table.at(place, address)) {
+            return account;
+        }
+        // Unknown, or another address with the same hash.
+        *place = place.and_then(|_guess| self.table.find(hash, address));
+        place.and_then(|place| self.table.at(place, address)).unwrap_or(Account::ABSENT)
     }
 
     /// Executes, one after another. Returns the burned fees after them.
@@ -157,7 +167,7 @@ impl Execution<'_> {
     }
 
     /// What an address had before the block.
-    fn before(&self, hash: u32, address: &crate::payments::Address) -> Account {
+    fn before(&self, hash: u32, address: &Address) -> Account {
         let newest = self.ancestors.iter().find_map(|layer| layer.get(hash, address));
         newest.or_else(|| self.table.get(address)).unwrap_or_default()
     }

@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{HashKey, Id};
 
-use self::execute::Execution;
+use self::execute::{AHEAD, Execution};
 pub use self::layer::Layer;
+use self::layer::Touched;
 use self::spare::Spare;
 use self::table::Table;
 use super::{Account, Address, BlockRef, Genesis, Refusal};
@@ -248,8 +249,13 @@ impl Ledger {
             )));
         };
         let layer = Arc::clone(layer);
-        for ((address, account), place) in layer.accounts().zip(&layer.touched.places) {
-            self.table.put(*place, &address, account).map_err(|_full| self.full())?;
+        let Touched { addresses, accounts, places, .. } = &layer.touched;
+        let parts = addresses.chunks(AHEAD).zip(accounts.chunks(AHEAD)).zip(places.chunks(AHEAD));
+        for ((addresses, accounts), places) in parts {
+            self.table.read_rows_ahead(places);
+            for ((address, account), place) in addresses.iter().zip(accounts).zip(places) {
+                self.table.put(*place, address, *account).map_err(|_full| self.full())?;
+            }
         }
         self.processing.remove(block);
         self.spare().retire(Arc::clone(&layer));

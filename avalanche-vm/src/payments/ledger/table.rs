@@ -41,6 +41,22 @@ impl Table {
         self.index.guess(hash)
     }
 
+    /// Reads what [`guess`](Self::guess) will look at. One loop of nothing but loads, of which a
+    /// processor has many under way.
+    pub(super) fn read_ahead(&self, hashes: &[u32]) {
+        self.index.read_ahead(hashes);
+    }
+
+    /// Reads the rows at these places: both ends, since a row can lie in two lines of the cache.
+    pub(super) fn read_rows_ahead(&self, places: &[Option<u32>]) {
+        let rows = places.iter().flatten().filter_map(|place| self.row(*place));
+        let sum = rows.fold(0, |sum, row| {
+            let [first, ..] = row.address.as_bytes();
+            sum ^ u64::from(*first) ^ row.account.nonce
+        });
+        std::hint::black_box(sum);
+    }
+
     /// The account at `place`, if it is that of `address`.
     pub(super) fn at(&self, place: u32, address: &Address) -> Option<Account> {
         self.row(place).filter(|row| row.address == *address).map(|row| row.account)
