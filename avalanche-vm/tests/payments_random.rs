@@ -95,6 +95,7 @@ fn compare(chain: &mut Chain, model: &Model) {
     let reader: PaymentsReader = payments(chain).reader();
     let tip = chain.tip();
     assert_eq!(tip, model.head.block);
+    assert_eq!(payments(chain).ledger().processing(), 0, "layers of decided blocks stay");
     for number in 0..ACCOUNTS + STRANGERS {
         let expected = model.accounts.get(&address(number)).copied().unwrap_or_default();
         assert_eq!(reader.account(&address(number)).unwrap(), (expected, tip.height));

@@ -139,7 +139,6 @@ impl Worker<'_> {
         let took = began.elapsed();
         let failed = ran.as_ref().map_or(true, |ran| ran.failed);
         self.shared.ended_call(kind, took, failed);
-        let panic = ran.as_ref().err().cloned();
         let fatal = ran.map_or_else(Some, |ran| ran.fatal);
         let late = (took > deadline).then(|| late_text(kind.name(), took, deadline));
         let end = fatal.or(late).or_else(|| {
@@ -153,10 +152,8 @@ impl Worker<'_> {
         if let Some(reason) = &end {
             self.shared.fail(reason, None);
         }
-        match panic {
-            Some(reason) => job.refuse(Error::fatal(reason)),
-            None => job.answer(),
-        }
+        // A call that panicked has no answer: whoever asked finds the reason in the status.
+        job.answer();
         end
     }
 

@@ -105,6 +105,12 @@ impl PaymentsVm {
         self.reader.clone()
     }
 
+    /// Accounts, rules and supply, and how many blocks are undecided.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// The root of the accepted state, or of a processing block's.
     ///
     /// # Errors
