@@ -279,7 +279,8 @@ impl VmFactory for KeyValueFactory {
         if logged.is_some_and(|bytes| bytes != genesis.bytes()) {
             return Err(Error::fatal("the chain began with another genesis"));
         }
-        let options = StateOptions { threads: context.threads, ..StateOptions::new("key_value") };
+        let options =
+            StateOptions { threads: context.threads.get(), ..StateOptions::new("key_value") };
         let mut state = State::open(Arc::clone(&context.store), options)?;
         if state.height().is_none() {
             let view = apply(state.begin(), Height::GENESIS, genesis.content()?)?;
