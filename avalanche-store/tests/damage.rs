@@ -341,9 +341,9 @@ fn cut_files_are_refused_or_harmless() {
 }
 
 /// As power loss leaves it behind sled's own flush: a part of the log is zeros, and no snapshot.
-/// sled takes zeros for free space, so what it still finds may be anything (see [`SledStore`]); only
-/// that a panic of it becomes an error is promised. Where its threads put a row differs from run to
-/// run, so stores are made until one of their holes makes it panic.
+/// sled takes zeros for free space, so what it still finds may be anything (see [`SledStore`]):
+/// only that a panic of it becomes an error is promised. Where its threads put a row differs from
+/// run to run, so stores are made until one of their holes makes it panic.
 #[test]
 fn a_panic_of_sled_becomes_an_error() {
     const STORES_MAX: u32 = 20;

@@ -6,6 +6,7 @@ use avalanche_benches::poll::Polling;
 use avalanche_benches::sampler::Seeded;
 use avalanche_benches::snowball::SteadyTree;
 use avalanche_benches::snowman::{DEPTHS, Shape, Steady, Stream};
+use avalanche_benches::store::state::{Accounts, Nowhere};
 use avalanche_consensus::snowball::{Snowball, Snowflake};
 
 #[global_allocator]
@@ -96,4 +97,11 @@ fn answers_to_queries_allocate_nothing() {
         check(&format!("{validators} validators"), || assert!(network.answer_one()));
         assert!(network.engine().stats().polls > 1_000);
     }
+}
+
+#[test]
+fn a_state_holds_about_as_much_memory_as_it_says() {
+    let (accounts, held) = counted(|| Accounts::new(Nowhere, 100_000, 1).unwrap());
+    let said = i64::try_from(accounts.state().memory_bytes()).unwrap();
+    assert!((held.bytes - said).abs() * 10 <= held.bytes, "{} held, {said} said", held.bytes);
 }

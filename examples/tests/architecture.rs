@@ -103,6 +103,13 @@ const TABLE: &[Row] = &[
         development: &["ed25519-zebra", "proptest", "rand_core"],
     },
     Row {
+        name: "avalanche-vm-fuzz",
+        internal: &[CONSENSUS, VM],
+        always: &["libfuzzer-sys"],
+        by_feature: &[],
+        development: &[],
+    },
+    Row {
         name: CHAIN,
         internal: &[CONSENSUS, STORE, NET, VM],
         always: &[],

@@ -62,9 +62,9 @@ impl Default for SledConfig {
 /// - Bytes that change on disk are found when they are read, by sled's checksums, except at the
 ///   end of its log: there it takes damage for a write that never finished, and opens with the
 ///   batches before it. Keep the height with the data, and compare it with the block log.
-/// - A whole segment of zeros is free space to it. If one was overwritten in the middle, rows can be
-///   missing without an error, even in one direction of a scan only. Power loss does not do that to
-///   what was flushed; whoever restores files by hand should rebuild from the block log.
+/// - A whole segment of zeros is free space to it. If one in the middle was overwritten, rows can
+///   be missing without an error, even in one direction of a scan only. Power loss does not do that
+///   to what was flushed; whoever restores files by hand should rebuild from the block log.
 /// - A panic inside sled prints its message before it becomes an error, and needs the default
 ///   `panic = "unwind"`.
 /// - Reading a scan takes rows one by one; each is whole, the scan is no snapshot.

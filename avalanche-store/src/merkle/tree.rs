@@ -11,7 +11,7 @@
 //! ```
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Hash;
 use super::change::{Change, KeyChange};
@@ -40,12 +40,26 @@ struct Version {
     serial: u32,
     /// Kept until this version is accepted: it frees what is not kept.
     parent: Mutex<Option<Tree>>,
-    made: Vec<(u32, Path)>,
-    replaced: Vec<Replaced>,
+    /// Empty once the store has them.
+    lists: Mutex<Lists>,
     hashes: u64,
     settled: AtomicBool,
     /// What the accepted child of this version replaced.
     legacy: Mutex<Vec<(u32, u32)>>,
+}
+
+/// How a version differs from its parent.
+#[derive(Debug, Default)]
+struct Lists {
+    made: Vec<(u32, Path)>,
+    replaced: Vec<Replaced>,
+}
+
+impl Lists {
+    const fn bytes(&self) -> usize {
+        self.made.capacity() * size_of::<(u32, Path)>()
+            + self.replaced.capacity() * size_of::<Replaced>()
+    }
 }
 
 impl Tree {
@@ -56,8 +70,7 @@ impl Tree {
             root,
             serial: 0,
             parent: Mutex::new(None),
-            made: Vec::new(),
-            replaced: Vec::new(),
+            lists: Mutex::default(),
             hashes: 0,
             settled: AtomicBool::new(true),
             legacy: Mutex::new(Vec::new()),
@@ -83,9 +96,10 @@ impl Tree {
         self.0.hashes
     }
 
-    /// Nodes of the parent that this version no longer has.
-    pub(crate) fn replaced(&self) -> &[Replaced] {
-        &self.0.replaced
+    /// Calls `visit` for each node of the parent that this version no longer has, as long as it is
+    /// not settled.
+    pub(crate) fn each_replaced(&self, visit: impl FnMut(&Replaced)) {
+        self.0.lists().replaced.iter().for_each(visit);
     }
 
     /// The version after `changes`, which will be written at height `born`. Of several changes of
@@ -114,23 +128,27 @@ impl Tree {
             }
         };
         let made = pool.install(work.made, born, serial);
+        work.replaced.shrink_to_fit();
+        let lists = Lists { made, replaced: work.replaced };
+        pool.add_lists(lists.bytes());
         Ok(Self(Arc::new(Version {
             pool: Arc::clone(pool),
             root,
             serial,
             parent: Mutex::new(Some(self.clone())),
-            made,
-            replaced: work.replaced,
+            lists: Mutex::new(lists),
             hashes: work.hashes,
             settled: AtomicBool::new(false),
             legacy: Mutex::new(Vec::new()),
         })))
     }
 
-    /// Calls `visit` for each node that this version made and that is in memory.
+    /// Calls `visit` for each node that this version made and that is in memory, as long as it is
+    /// not settled.
     pub(crate) fn each_made(&self, mut visit: impl FnMut(&Path, &Node)) {
+        let lists = self.0.lists();
         let reader = self.0.pool.read();
-        for (slot, path) in &self.0.made {
+        for (slot, path) in &lists.made {
             if let Some(node) = reader.entries().get(*slot as usize) {
                 visit(path, node.node());
             }
@@ -143,11 +161,13 @@ impl Tree {
         if version.settled.swap(true, Ordering::AcqRel) {
             return;
         }
-        version.pool.settle(version.made.iter().map(|(slot, _)| *slot), version.serial);
+        let lists = std::mem::take(&mut *version.lists());
+        version.pool.remove_lists(lists.bytes());
+        let Lists { made, replaced } = lists;
+        version.pool.settle(made.iter().map(|(slot, _)| *slot), version.serial);
         let parent = version.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(parent) = parent {
-            let replaced =
-                version.replaced.iter().map(|replaced| (replaced.at.slot, replaced.at.serial));
+            let replaced = replaced.iter().map(|replaced| (replaced.at.slot, replaced.at.serial));
             parent.0.legacy.lock().unwrap_or_else(PoisonError::into_inner).extend(replaced);
         }
     }
@@ -169,11 +189,19 @@ impl Tree {
     }
 }
 
+impl Version {
+    fn lists(&self) -> MutexGuard<'_, Lists> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Drop for Version {
     fn drop(&mut self) {
         let legacy = self.legacy.get_mut().unwrap_or_else(PoisonError::into_inner);
         let settled = *self.settled.get_mut();
-        let made = self.made.iter().filter(|_| !settled).map(|(slot, _)| (*slot, self.serial));
+        let lists = self.lists.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.pool.remove_lists(lists.bytes());
+        let made = lists.made.iter().filter(|_| !settled).map(|(slot, _)| (*slot, self.serial));
         self.pool.free(made.chain(legacy.drain(..)));
     }
 }

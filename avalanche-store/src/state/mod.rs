@@ -134,10 +134,10 @@ impl<K: KeyValue> State<K> {
         self.accepted.root().hash()
     }
 
-    /// Bytes of Merkle nodes in memory, those of views included.
+    /// Bytes of Merkle nodes in memory, those of views included, without what the allocator adds.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.accepted.pool().bytes() + self.accepted.pool().spare_bytes()
+        self.accepted.pool().all_bytes()
     }
 
     /// The store below.
@@ -307,12 +307,12 @@ impl<K: KeyValue> State<K> {
         });
         let mut stale = Chunks::new(b's', height);
         let mut part = Vec::new();
-        for replaced in view.tree().replaced() {
+        view.tree().each_replaced(|replaced| {
             part.clear();
             part.extend(replaced.at.born.to_be_bytes());
             replaced.path.encode(&mut part);
             stale.push(&mut batch, &part);
-        }
+        });
         stale.finish(&mut batch);
         batch.put(rows::root_key(height), codec::encode(&RootRecord::from(view.tree().root())));
         batch.put(rows::META, codec::encode(&meta));

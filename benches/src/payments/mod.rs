@@ -1,7 +1,10 @@
 //! Workloads of the payments VM, each beside what it is held against.
 
+pub mod admission;
 pub mod apply;
 pub mod decode;
+pub mod node;
+pub mod pipeline;
 pub mod pool;
 
 use avalanche_consensus::{Height, Id};

@@ -4,19 +4,26 @@ use std::hash::RandomState;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::vm::SINGLES_GOAL;
 use super::{NAME_WIDTH, Report};
 use crate::allocations::{counted, installed};
 use crate::measure::{Clock, as_f64, cpu_time, median, repeat};
+use crate::payments::admission::Admission;
 use crate::payments::apply::{Apply, ApplyFloor, Keyed};
 use crate::payments::decode::Decode;
 use crate::payments::pool::{Pool, WAITING};
-use crate::payments::{ACCOUNTS, TRANSFERS};
+use crate::payments::{ACCOUNTS, TRANSFERS, pipeline};
 use crate::store::{steps, told};
+use crate::vm::signature::{BATCH, Batch};
 
 /// 0.6 of the rate of a map that is changed in place.
 const APPLY_GOAL: f64 = 1.67;
 /// A block costs at most four copies of its bytes.
 const DECODE_GOAL: f64 = 4.0;
+/// 0.9 of the rate of the best crate's own batches of signatures.
+const ADMISSION_GOAL: f64 = 1.11;
+/// The whole at 0.8 of the rate of its parts.
+const PIPELINE_GOAL: f64 = 1.25;
 /// How often a figure is taken.
 const RUNS: usize = 5;
 
@@ -39,7 +46,32 @@ impl Report {
             let (mut ours, mut floor) = (repeat(|| decode.ours()), repeat(|| decode.floor()));
             self.line(out, name, Some(DECODE_GOAL), &mut ours, &mut floor)?;
         }
+        self.admission(out)?;
+        let name = format!("payments::pipeline/accounts={}/block={TRANSFERS}", pipeline::ACCOUNTS);
+        if self.wanted(&name) {
+            let (mut ours, mut floor) = (pipeline::Whole::new()?, pipeline::Parts::new()?);
+            let (mut ours, mut floor) =
+                (steps(Clock::Wall, &mut ours), steps(Clock::Wall, &mut floor));
+            self.line(out, &name, Some(PIPELINE_GOAL), &mut ours, &mut floor)?;
+        }
         Ok(())
+    }
+
+    /// Admission against nothing but the signatures.
+    fn admission(&self, out: &mut impl Write) -> io::Result<()> {
+        let names = ["against_zebra_batch", "against_strict_singles"];
+        let names = names.map(|floor| format!("payments::admission/{floor}/batch={BATCH}"));
+        if !names.iter().any(|name| self.wanted(name)) {
+            return Ok(());
+        }
+        let [batches, singles] = names;
+        let mut ours = Admission::new()?;
+        let mut ours = steps(Clock::Cpu, &mut ours);
+        let signatures = Batch::new(BATCH);
+        let mut floor = repeat(|| assert!(signatures.verify_by_crate()));
+        self.line(out, &batches, Some(ADMISSION_GOAL), &mut ours, &mut floor)?;
+        let mut floor = repeat(|| assert!(signatures.verify_strictly()));
+        self.line(out, &singles, Some(SINGLES_GOAL), &mut ours, &mut floor)
     }
 
     pub(super) fn payments_figures(&self, out: &mut impl Write) -> io::Result<()> {

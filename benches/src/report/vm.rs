@@ -11,7 +11,7 @@ use crate::vm::signature::{BATCH, Batch};
 /// 0.9 of the rate of the best crate's own batch call.
 const BATCH_GOAL: f64 = 1.11;
 /// 2.5 times the rate of strict single checks, on processors without AVX-512-IFMA.
-const SINGLES_GOAL: f64 = 0.4;
+pub(super) const SINGLES_GOAL: f64 = 0.4;
 /// One bad signature, against none.
 const CULPRIT_GOAL: f64 = 2.0;
 

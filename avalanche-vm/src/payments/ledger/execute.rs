@@ -12,7 +12,7 @@ use crate::payments::{Account, Refusal, TransferRef, Transfers};
 
 /// A transfer, with numbers for its addresses.
 #[derive(Clone, Copy, Debug)]
-struct Move {
+pub(super) struct Move {
     from: u32,
     to: u32,
     amount: u64,
@@ -34,26 +34,33 @@ pub(super) struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    /// What the transfers change, and the burned fees after them. The refusal is that of the first
-    /// transfer that breaks a rule.
-    pub(super) fn run(&self, transfers: Transfers<'_>) -> Result<(Touched, u64), Refusal> {
-        let mut touched = Touched::with_room(transfers.len() * 2);
-        let (moves, refused) = self.read(transfers, &mut touched);
-        self.find(&mut touched);
-        let burned = self.apply(&moves, &mut touched)?;
-        refused.map_or(Ok((touched, burned)), Err)
+    /// What the transfers change goes into `touched`, which is empty; returned are the burned fees
+    /// after them. The refusal is that of the first transfer that breaks a rule. What `moves` holds
+    /// is overwritten.
+    pub(super) fn run(
+        &self,
+        transfers: Transfers<'_>,
+        touched: &mut Touched,
+        moves: &mut Vec<Move>,
+    ) -> Result<u64, Refusal> {
+        moves.clear();
+        let refused = self.read(transfers, touched, moves);
+        self.find(touched);
+        let burned = self.apply(moves, touched)?;
+        refused.map_or(Ok(burned), Err)
     }
 
-    /// The transfers up to the first that is wrong whatever the state, and why that is.
+    /// Reads the transfers up to the first that is wrong whatever the state, and says why that is.
     fn read(
         &self,
         transfers: Transfers<'_>,
         touched: &mut Touched,
-    ) -> (Vec<Move>, Option<Refusal>) {
-        let mut moves = Vec::with_capacity(transfers.len());
+        moves: &mut Vec<Move>,
+    ) -> Option<Refusal> {
+        moves.reserve(transfers.len());
         for transfer in transfers.iter() {
             if let Err(refusal) = self.rules.check(transfer, self.second) {
-                return (moves, Some(refusal));
+                return Some(refusal);
             }
             let (sender, recipient) = (transfer.sender(), transfer.recipient());
             moves.push(Move {
@@ -64,14 +71,14 @@ impl Execution<'_> {
                 nonce: transfer.nonce(),
             });
         }
-        (moves, None)
+        None
     }
 
     /// Finds what all touched accounts have before the block.
     fn find(&self, touched: &mut Touched) {
         let guesses = touched.hashes.iter().map(|hash| self.table.guess(*hash));
-        touched.places = guesses.collect();
-        touched.accounts = Vec::with_capacity(touched.addresses.len());
+        touched.places.extend(guesses);
+        touched.accounts.reserve(touched.addresses.len());
         let names = touched.addresses.iter().zip(&touched.hashes);
         for ((address, hash), place) in names.zip(&mut touched.places) {
             let account = match place.and_then(|place| self.table.at(place, address)) {

@@ -13,16 +13,18 @@
 mod execute;
 mod index;
 mod layer;
+mod spare;
 mod table;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{HashKey, Id};
 
 use self::execute::Execution;
 pub use self::layer::Layer;
+use self::spare::Spare;
 use self::table::Table;
 use super::{Account, Address, BlockRef, Genesis, Refusal};
 use crate::Error;
@@ -40,10 +42,10 @@ pub struct Rules {
 ///
 /// # Memory
 ///
-/// An accepted account takes 48 bytes and its share of an index, 12 to 24 bytes; arrays double when
-/// they are full. Measured over a million accounts that were loaded with room for them: 64 bytes.
+/// An accepted account takes 48 bytes and its share of an index, 11 to 21 bytes; arrays double when
+/// they are full. Measured over a million accounts that were loaded with room for them: 65 bytes.
 /// Accounts are never removed, since their nonces must stay: every address that was ever paid is
-/// one. A layer takes about 110 bytes for each account that its block touches. How many layers
+/// one. A layer takes about 75 bytes for each account that its block touches. How many layers
 /// there are is for the caller to bound: each block that [`hold`](Self::hold) was called for, until
 /// it is accepted or rejected.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ pub struct Ledger {
     burned: u64,
     supply: u128,
     processing: BTreeMap<Id, Arc<Layer>>,
+    spare: Mutex<Spare>,
 }
 
 impl Ledger {
@@ -78,7 +81,15 @@ impl Ledger {
     pub fn restore(key: HashKey, rules: Rules, tip: Tip, burned: u64, room: usize) -> Self {
         let table = Table::new(key, room);
         let supply = u128::from(burned);
-        Self { rules, table, tip, burned, supply, processing: BTreeMap::new() }
+        Self {
+            rules,
+            table,
+            tip,
+            burned,
+            supply,
+            processing: BTreeMap::new(),
+            spare: Mutex::default(),
+        }
     }
 
     /// Sets an accepted account, as its state was saved. It is believed: compare
@@ -160,11 +171,11 @@ impl Ledger {
         self.table.iter()
     }
 
-    /// Bytes of table, index and layers.
+    /// Bytes of table, index and layers, and of what is kept of decided blocks for the next.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let layers = self.processing.values().map(|layer| layer.memory_bytes());
-        self.table.memory_bytes() + layers.sum::<usize>()
+        self.table.memory_bytes() + layers.sum::<usize>() + self.spare().memory_bytes()
     }
 
     /// Executes a block of the name `id` on its parent, which is the last accepted block or held.
@@ -193,7 +204,15 @@ impl Ledger {
             second: block.header.second(),
             burned,
         };
-        let (touched, after) = execution.run(block.transfers)?;
+        let (mut touched, mut moves) = self.spare().take(block.transfers.len() * 2);
+        let after = match execution.run(block.transfers, &mut touched, &mut moves) {
+            Ok(after) => after,
+            Err(refusal) => {
+                self.spare().give_back(Some(touched), moves);
+                return Err(refusal);
+            }
+        };
+        self.spare().give_back(None, moves);
         let tip = Tip { id, height: block.header.height };
         // Fees only add up.
         let burned_here = after.saturating_sub(burned);
@@ -233,6 +252,7 @@ impl Ledger {
             self.table.put(*place, &address, account).map_err(|_full| self.full())?;
         }
         self.processing.remove(block);
+        self.spare().retire(Arc::clone(&layer));
         self.tip = layer.tip;
         self.burned = layer.burned;
         Ok(layer)
@@ -240,7 +260,14 @@ impl Ledger {
 
     /// Forgets a held block. `false` if it was not held.
     pub fn reject(&mut self, block: &Id) -> bool {
-        self.processing.remove(block).is_some()
+        let rejected = self.processing.remove(block);
+        let held = rejected.is_some();
+        rejected.into_iter().for_each(|layer| self.spare().retire(layer));
+        held
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Layers from `block` down to the accepted state, the newest first.

@@ -47,9 +47,10 @@ impl Mempool {
     /// that can be applied next, again and again; the older of two with the same fee. Each sender
     /// pays with what it has in that state, not with what it gets in the block. Nothing is removed.
     ///
-    /// A transfer whose nonce is above its sender's in the accepted state, and whose gap only
-    /// blocks that are not accepted have closed, comes after all others; 1,024 senders are looked
-    /// at for that.
+    /// A sender of whom blocks that are not accepted hold transfers is looked at when the fee of
+    /// the first of those is due. A transfer whose nonce is above its sender's in the accepted
+    /// state, and whose gap only blocks that are not accepted have closed, comes after all others;
+    /// 1,024 senders are looked at for that.
     #[must_use]
     pub fn next_block(
         &self,

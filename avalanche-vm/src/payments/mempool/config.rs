@@ -10,7 +10,7 @@ pub struct MempoolConfig {
     /// The most transfers. At least 1. 100,000 by default.
     pub count_max: usize,
     /// The most bytes of transfers, as they are sent. At least one transfer. 32 MiB by default;
-    /// memory is about three times that.
+    /// memory is up to four times that.
     pub bytes_max: usize,
     /// How many transfers of one sender may wait: nonces from the account's on. From 1 to 4,096;
     /// 64 by default.

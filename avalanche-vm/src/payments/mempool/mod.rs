@@ -21,8 +21,8 @@ use super::{Account, Address, Refusal, Rules, SignedTransfer, Transfers};
 /// - Nonces from the account's on may come in any order, as many as
 ///   [`sender_max`](MempoolConfig::sender_max). One behind a gap waits, and is not built.
 /// - The sender has to be able to pay all that waits of it at once.
-/// - A transfer of a nonce that waits takes its place for a fee that is
-///   [higher by some hundredths](MempoolConfig::replacement_percent), rounded up, and by 1 at least.
+/// - A transfer of a nonce that waits takes its place for a fee that is higher by
+///   [some hundredths](MempoolConfig::replacement_percent), rounded up, and by 1 at least.
 /// - When it is full, a newcomer needs more than what goes first: the last transfer of the sender
 ///   with the least fee, since what is behind a low fee cannot be built before it. A transfer
 ///   behind a gap counts as one with fee 0. Among equals the youngest goes.
@@ -32,7 +32,8 @@ use super::{Account, Address, Refusal, Rules, SignedTransfer, Transfers};
 ///
 /// # Memory
 ///
-/// Measured with one transfer for each of 100,000 senders: see the figures of the benches.
+/// Measured with 100,000 transfers: 690 bytes a transfer if each has a sender of its own, 480 if
+/// a sender has 16; and what is kept of drops.
 #[derive(Debug)]
 pub struct Mempool {
     config: MempoolConfig,

@@ -112,6 +112,10 @@ impl Queue {
                 Some(old)
             }
             Err(at) => {
+                // Most senders have one or two, so room is made by halves, not by fours.
+                if self.items.len() == self.items.capacity() {
+                    self.items.reserve_exact((self.items.len() / 2).max(1));
+                }
                 self.items.insert(at, waiting);
                 None
             }
