@@ -87,6 +87,12 @@ impl ChainOptions {
         }
     }
 
+    /// What is asked of `build`: a block that is not empty.
+    #[must_use]
+    pub const fn request(&self) -> BuildRequest {
+        BuildRequest { now: self.now, bytes_max: self.bytes_max, allow_empty: false }
+    }
+
     /// A context for one instance, without the chain: for whoever drives it himself, as
     /// [`VmManager`](crate::VmManager)s do. It reads this log, has an empty store in memory, and
     /// nobody hears what it says.
@@ -264,8 +270,7 @@ impl Chain {
     ///
     /// Those of [`Vm::build`]; a block that is not what was asked for.
     pub async fn build(&mut self) -> Result<Option<Block>, Error> {
-        let (now, bytes_max) = (self.options.now, self.options.bytes_max);
-        self.build_with(BuildRequest { now, bytes_max, allow_empty: false }).await
+        self.build_with(self.options.request()).await
     }
 
     /// As [`build`](Self::build), with a request of one's own.
