@@ -8,7 +8,7 @@
 //!                   41      8   timestamp, milliseconds since the Unix epoch
 //!                   49     32   SHA-256 of the parent's encoded state; of genesis, of its own
 //!                   81      4   number of transactions, 0 to 1,024
-//!                   85          to the end: transactions, each 4 bytes of length, up to 65,536, and it
+//!                   85          to the end, of each transaction its length, 4 bytes, and it
 //!
 //! summary            0      1   version, 1
 //!                    1     32   block
