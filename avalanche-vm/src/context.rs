@@ -84,6 +84,11 @@ pub trait ToEngine: Send + Sync {
     /// A block could be built now (AvalancheGo's `PendingTxs`). A VM says so when it has gone from
     /// nothing to something, and after each accept that left something.
     fn pending_transactions(&self);
+
+    /// The sync that [`StateSync::accept_summary`](crate::StateSync::accept_summary) began has
+    /// ended, and the VM stands at the summary's block (AvalancheGo's `StateSyncDone`). It may be
+    /// said before that call returns.
+    fn state_sync_done(&self);
 }
 
 /// Messages to the same VM on other nodes.

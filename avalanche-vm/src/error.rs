@@ -56,6 +56,14 @@ pub enum InvalidKind {
     Full,
 }
 
+impl Invalid {
+    /// A broken rule.
+    #[must_use]
+    pub fn new(kind: InvalidKind, code: &'static str, reason: impl Into<String>) -> Self {
+        Self { kind, code, reason: reason.into() }
+    }
+}
+
 impl InvalidKind {
     /// The HTTP status that fits.
     #[must_use]
@@ -73,7 +81,7 @@ impl Error {
     /// A broken rule.
     #[must_use]
     pub fn invalid(kind: InvalidKind, code: &'static str, reason: impl Into<String>) -> Self {
-        Self::Invalid(Invalid { kind, code, reason: reason.into() })
+        Self::Invalid(Invalid::new(kind, code, reason))
     }
 
     /// Not now.

@@ -6,6 +6,8 @@
 //!       v                                    | one call at a time, with a deadline
 //!   VmManager ----------------------> Instance        its thread, its life cycle, its restarts
 //! ```
+//!
+//! The shortest way to a VM of one's own is a [`StateMachine`](machine::StateMachine).
 
 mod block;
 mod context;
@@ -13,6 +15,7 @@ mod error;
 mod factory;
 mod http;
 pub mod key_value;
+pub mod machine;
 mod manager;
 pub mod payments;
 mod registry;

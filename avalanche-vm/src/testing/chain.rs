@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use avalanche_consensus::engine::{Phase, Tip};
 use avalanche_consensus::{HashKey, Height, Id, NodeId, Timestamp};
-use avalanche_store::MemoryStore;
 use avalanche_store::testing::{Faults, FaultyStore};
+use avalanche_store::{KeyValue, MemoryStore};
 
 use super::Report;
 use super::dice::Dice;
-use super::log::{Heard, Log, Sent};
+use super::log::{Heard, MemoryLog, Sent};
 use crate::{Block, BlockReader, BuildRequest, Error, Vm, VmContext, VmFactory};
 
 /// One node's chain: a VM, its accepted blocks, and a store that outlives instances and can lose
@@ -33,7 +33,7 @@ pub struct Chain {
     factory: Arc<dyn VmFactory>,
     options: ChainOptions,
     store: Arc<FaultyStore<MemoryStore>>,
-    log: Arc<Log>,
+    log: Arc<MemoryLog>,
     heard: Arc<Heard>,
     tip: Tip,
     /// A block is in the log, and the VM was not told: power is about to fail.
@@ -86,6 +86,20 @@ impl ChainOptions {
             bytes_max: 1 << 20,
         }
     }
+
+    /// What is asked of `build`: a block that is not empty.
+    #[must_use]
+    pub const fn request(&self) -> BuildRequest {
+        BuildRequest { now: self.now, bytes_max: self.bytes_max, allow_empty: false }
+    }
+
+    /// A context for one instance, without the chain: for whoever drives it himself, as
+    /// [`VmManager`](crate::VmManager)s do. It reads this log, has an empty store in memory, and
+    /// nobody hears what it says.
+    #[must_use]
+    pub fn context(&self, log: &Arc<MemoryLog>) -> VmContext {
+        context(self, Arc::new(MemoryStore::new()), log, &Arc::default())
+    }
 }
 
 impl Chain {
@@ -99,8 +113,8 @@ impl Chain {
         if genesis.height() != Height::GENESIS || genesis.parent() != Id::EMPTY {
             return Err(broken("genesis is not at height 0 below nothing"));
         }
-        let log = Arc::new(Log::default());
-        log.push(genesis.id(), genesis.bytes().to_vec());
+        let log = Arc::new(MemoryLog::default());
+        log.push(&genesis);
         let faults = Faults { seed: options.seed, ..Faults::default() };
         let store = Arc::new(FaultyStore::new(MemoryStore::new(), faults));
         Self::start(factory, options, store, log, Report::default()).await
@@ -130,11 +144,12 @@ impl Chain {
         factory: Arc<dyn VmFactory>,
         options: ChainOptions,
         store: Arc<FaultyStore<MemoryStore>>,
-        log: Arc<Log>,
+        log: Arc<MemoryLog>,
         mut report: Report,
     ) -> Result<Self, Error> {
         let heard = Arc::new(Heard::default());
-        let mut vm = factory.create(context(&options, &store, &log, &heard)).await?;
+        let mut vm =
+            factory.create(context(&options, Arc::clone(&store) as _, &log, &heard)).await?;
         let mut tip = vm.last_accepted();
         if log.id_at(tip.height) != Some(tip.id) {
             return Err(broken(format!(
@@ -215,6 +230,12 @@ impl Chain {
         self.heard.pending()
     }
 
+    /// How often this instance said that a state sync has ended.
+    #[must_use]
+    pub fn sync_signals(&self) -> u64 {
+        self.heard.synced()
+    }
+
     /// What this instance sent to other nodes since this was last asked.
     #[must_use]
     pub fn take_sent(&mut self) -> Vec<Sent> {
@@ -249,8 +270,7 @@ impl Chain {
     ///
     /// Those of [`Vm::build`]; a block that is not what was asked for.
     pub async fn build(&mut self) -> Result<Option<Block>, Error> {
-        let (now, bytes_max) = (self.options.now, self.options.bytes_max);
-        self.build_with(BuildRequest { now, bytes_max, allow_empty: false }).await
+        self.build_with(self.options.request()).await
     }
 
     /// As [`build`](Self::build), with a request of one's own.
@@ -383,7 +403,7 @@ impl Chain {
                 "{block:?} is accepted, and not a processing child of the tip"
             )));
         }
-        self.log.push(block.id(), block.bytes().to_vec());
+        self.log.push(block);
         self.logged_only = true;
         Ok(())
     }
@@ -431,8 +451,8 @@ impl fmt::Debug for Chain {
 
 fn context(
     options: &ChainOptions,
-    store: &Arc<FaultyStore<MemoryStore>>,
-    log: &Arc<Log>,
+    store: Arc<dyn KeyValue>,
+    log: &Arc<MemoryLog>,
     heard: &Arc<Heard>,
 ) -> VmContext {
     let mut dice = Dice(options.seed);
@@ -444,8 +464,8 @@ fn context(
         node_id: NodeId::new(node_id),
         genesis: options.genesis.as_slice().into(),
         config: options.config.as_slice().into(),
-        store: Arc::<FaultyStore<MemoryStore>>::clone(store),
-        blocks: Arc::<Log>::clone(log),
+        store,
+        blocks: Arc::<MemoryLog>::clone(log),
         to_engine: Arc::<Heard>::clone(heard),
         app_sender: Arc::<Heard>::clone(heard),
         hash_key: HashKey::from_seed([u8::try_from(dice.roll() % 256).unwrap_or(0); 32]),

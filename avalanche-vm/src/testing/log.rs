@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use avalanche_consensus::{Height, Id, NodeId};
 
-use crate::{AppSender, BlockReader, Error, ToEngine};
+use crate::{AppSender, Block, BlockReader, Error, ToEngine};
 
-/// Accepted blocks, from genesis on.
+/// Accepted blocks in memory, from genesis on.
 #[derive(Debug, Default)]
-pub(super) struct Log(Mutex<Vec<(Id, Vec<u8>)>>);
+pub struct MemoryLog(Mutex<Vec<(Id, Vec<u8>)>>);
 
 /// What a VM sent to other nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +31,24 @@ pub enum Sent {
 
 /// What a VM said without being asked.
 #[derive(Debug, Default)]
-pub(super) struct Heard(Mutex<(u64, Vec<Sent>)>);
+pub(super) struct Heard(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    pending: u64,
+    synced: u64,
+    sent: Vec<Sent>,
+}
 
 /// A panic elsewhere leaves these lists whole.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Log {
-    pub(super) fn push(&self, id: Id, bytes: Vec<u8>) {
-        lock(&self.0).push((id, bytes));
+impl MemoryLog {
+    /// Adds the next accepted block: genesis, then each before it is accepted by the VM.
+    pub fn push(&self, block: &Block) {
+        lock(&self.0).push((block.id(), block.bytes().to_vec()));
     }
 
     /// The name at a height.
@@ -56,7 +64,7 @@ impl Log {
     }
 }
 
-impl BlockReader for Log {
+impl BlockReader for MemoryLog {
     fn last_height(&self) -> Option<Height> {
         let last = lock(&self.0).len().checked_sub(1)?;
         u64::try_from(last).ok().map(Height::new)
@@ -73,26 +81,34 @@ impl BlockReader for Log {
 
 impl Heard {
     pub(super) fn pending(&self) -> u64 {
-        lock(&self.0).0
+        lock(&self.0).pending
+    }
+
+    pub(super) fn synced(&self) -> u64 {
+        lock(&self.0).synced
     }
 
     pub(super) fn take_sent(&self) -> Vec<Sent> {
-        std::mem::take(&mut lock(&self.0).1)
+        std::mem::take(&mut lock(&self.0).sent)
     }
 }
 
 impl ToEngine for Heard {
     fn pending_transactions(&self) {
-        lock(&self.0).0 += 1;
+        lock(&self.0).pending += 1;
+    }
+
+    fn state_sync_done(&self) {
+        lock(&self.0).synced += 1;
     }
 }
 
 impl AppSender for Heard {
     fn request(&self, to: NodeId, request: u64, deadline: Duration, bytes: Vec<u8>) {
-        lock(&self.0).1.push(Sent::Request { to, request, deadline, bytes });
+        lock(&self.0).sent.push(Sent::Request { to, request, deadline, bytes });
     }
 
     fn gossip(&self, bytes: Vec<u8>) {
-        lock(&self.0).1.push(Sent::Gossip(bytes));
+        lock(&self.0).sent.push(Sent::Gossip(bytes));
     }
 }

@@ -9,7 +9,7 @@ pub mod suite;
 use std::future::Future;
 
 pub use chain::{Chain, ChainOptions, Stop};
-pub use log::Sent;
+pub use log::{MemoryLog, Sent};
 pub use report::Report;
 pub use suite::{Fixture, Violation, suite};
 

@@ -29,6 +29,8 @@ pub struct Report {
     pub garbage: u64,
     /// Rejected blocks whose transactions were followed to their end.
     pub returned: u64,
+    /// Summaries of states that were compared.
+    pub summaries: u64,
 }
 
 impl AddAssign for Report {
@@ -36,7 +38,9 @@ impl AddAssign for Report {
         let Self {
             built, accepted, rejected, siblings, refused_by_parse, refused_by_verify, ..
         } = other;
-        let Self { restarts, lost_batches, replayed, digests, garbage, returned, .. } = other;
+        let Self {
+            restarts, lost_batches, replayed, digests, garbage, returned, summaries, ..
+        } = other;
         self.built += built;
         self.accepted += accepted;
         self.rejected += rejected;
@@ -49,5 +53,6 @@ impl AddAssign for Report {
         self.digests += digests;
         self.garbage += garbage;
         self.returned += returned;
+        self.summaries += summaries;
     }
 }

@@ -1,5 +1,7 @@
 //! A VM that adds numbers up, and can be told to break one promise.
 
+mod summary;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,8 +13,8 @@ use avalanche_consensus::{Height, Id, Timestamp};
 use avalanche_store::{Batch, KeyValue};
 use avalanche_vm::testing::Fixture;
 use avalanche_vm::{
-    AppMessage, Block, BuildRequest, Error, InvalidKind, Place, TransactionStatus, Transactions,
-    Vm, VmContext, VmFactory, VmId, VmVersion,
+    AppMessage, Block, BuildRequest, Error, InvalidKind, Place, StateSync, TransactionStatus,
+    Transactions, Vm, VmContext, VmFactory, VmId, VmVersion,
 };
 
 /// A promise that is broken.
@@ -51,6 +53,8 @@ pub(crate) enum Bug {
     ZeroIsValid,
     LaterThanAsked,
     ForgetsSiblings,
+    SummaryNamesNode,
+    ReadsAnySummary,
 }
 
 const HEADER: usize = 48;
@@ -283,6 +287,10 @@ impl Vm for Counter {
     }
 
     fn transactions(&mut self) -> Option<&mut dyn Transactions> {
+        Some(self)
+    }
+
+    fn state_sync(&mut self) -> Option<&mut dyn StateSync> {
         Some(self)
     }
 }

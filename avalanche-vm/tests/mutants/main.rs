@@ -13,6 +13,7 @@ const BAD: &str = "a bad block is refused and changes nothing";
 const EQUAL: &str = "equal blocks lead to equal states";
 const BUILDS: &str = "it builds what waits, as it was asked";
 const GROWS: &str = "work becomes blocks, and parsing them needs no state";
+const HARM: &str = "garbage does no harm";
 const LATER: &str = "a block that is too new is valid later";
 const REPEATED: &str = "what is repeated changes nothing";
 const STOPPED: &str = "a state that stopped anywhere is found again";
@@ -52,13 +53,15 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::RejectLosesParent, WINNERS),
     (Bug::LosesRejectedWork, WINNERS),
     (Bug::ForgetsSiblings, WINNERS),
-    (Bug::FatalOnGarbage, "garbage does no harm"),
+    (Bug::FatalOnGarbage, HARM),
+    (Bug::ReadsAnySummary, HARM),
+    (Bug::SummaryNamesNode, "equal states have equal summaries"),
 ];
 
 #[test]
 fn a_vm_that_keeps_every_promise_passes() {
     let report = run(suite(Broken(Bug::None)));
-    assert!(report.returned > 0 && report.lost_batches > 0, "{report:?}");
+    assert!(report.returned > 0 && report.lost_batches > 0 && report.summaries > 0, "{report:?}");
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl BlockReader for NoBlocks {
 
 impl ToEngine for NoBlocks {
     fn pending_transactions(&self) {}
+    fn state_sync_done(&self) {}
 }
 
 impl AppSender for NoBlocks {

@@ -196,6 +196,7 @@ pub(crate) struct Deaf;
 
 impl ToEngine for Deaf {
     fn pending_transactions(&self) {}
+    fn state_sync_done(&self) {}
 }
 
 impl AppSender for Deaf {

@@ -254,6 +254,7 @@ pub(super) async fn summarizes(fixture: &dyn Fixture, report: &mut Report) -> Ke
         let theirs = did("a summary by height", other.at(last.height).await)?;
         let equal = theirs.as_ref().is_none_or(|theirs| *theirs == last);
         holds(equal, || format!("one node has {last:?}, another {theirs:?}"))?;
+        report.summaries += u64::from(theirs.is_some());
     }
     follower.chain.advance(Duration::from_secs(1));
     end(report, &[&builder, &follower]);
