@@ -131,6 +131,8 @@ impl BlockReader for Alone {
 
 impl ToEngine for Alone {
     fn pending_transactions(&self) {}
+
+    fn state_sync_done(&self) {}
 }
 
 impl AppSender for Alone {
