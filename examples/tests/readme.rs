@@ -29,6 +29,21 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ("make fix", "make -n fix", "writes to the tree"),
     ("make slow", "make -n slow", "takes hours"),
     ("make bench", "make -n bench", "takes many minutes; make lint compiles it"),
+    (
+        "cargo run --release -p avalanche-benches",
+        "cargo build --release -p avalanche-benches --bin ratios",
+        "takes minutes; with --quick each line runs",
+    ),
+    (
+        "cargo run --release -p avalanche-benches -- store::",
+        "cargo run --release -p avalanche-benches -- --quick store::append",
+        "takes a minute; with --quick each line runs",
+    ),
+    (
+        "cargo bench -p avalanche-benches",
+        "cargo bench -p avalanche-benches --bench snowman -- --test",
+        "takes many minutes, most of them to build; make lint compiles it",
+    ),
 ];
 
 /// The contents of the fenced blocks of one language.

@@ -4,7 +4,7 @@ use std::hash::RandomState;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::vm::SINGLES_GOAL;
+use super::vm::singles_goal;
 use super::{NAME_WIDTH, Report};
 use crate::allocations::{counted, installed};
 use crate::measure::{Clock, as_f64, cpu_time, median, repeat};
@@ -71,7 +71,7 @@ impl Report {
         let mut floor = repeat(|| assert!(signatures.verify_by_crate()));
         self.line(out, &batches, Some(ADMISSION_GOAL), &mut ours, &mut floor)?;
         let mut floor = repeat(|| assert!(signatures.verify_strictly()));
-        self.line(out, &singles, Some(SINGLES_GOAL), &mut ours, &mut floor)
+        self.line(out, &singles, Some(singles_goal()), &mut ours, &mut floor)
     }
 
     pub(super) fn payments_figures(&self, out: &mut impl Write) -> io::Result<()> {
