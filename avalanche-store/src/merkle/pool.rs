@@ -58,8 +58,6 @@ pub(crate) struct Pool {
     serial: AtomicU32,
     /// Of the nodes in `entries`, see [`Pool::bytes`].
     bytes: AtomicUsize,
-    /// Bytes of the lists of versions that the store does not have.
-    lists: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -114,32 +112,12 @@ impl Pool {
             spare: Mutex::default(),
             serial: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
-            lists: AtomicUsize::new(0),
         }
     }
 
     /// Bytes of all nodes in memory, without what the allocator adds.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of all that there is: nodes, places and cells that no node uses, lists of versions.
-    pub(crate) fn all_bytes(&self) -> usize {
-        let places = self.read().0.capacity();
-        let free = self.free_list();
-        let used = (free.high as usize).saturating_sub(free.slots.len());
-        let unused = places.saturating_sub(used) * size_of::<Entry>()
-            + free.slots.capacity() * size_of::<u32>();
-        drop(free);
-        self.bytes() + unused + self.spare_bytes() + self.lists.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add_lists(&self, bytes: usize) {
-        self.lists.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn remove_lists(&self, bytes: usize) {
-        self.lists.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Bytes of cells that no node uses.

@@ -55,13 +55,6 @@ struct Lists {
     replaced: Vec<Replaced>,
 }
 
-impl Lists {
-    const fn bytes(&self) -> usize {
-        self.made.capacity() * size_of::<(u32, Path)>()
-            + self.replaced.capacity() * size_of::<Replaced>()
-    }
-}
-
 impl Tree {
     /// A version of which the store has every node.
     pub(crate) fn stored(pool: Arc<Pool>, root: Item) -> Self {
@@ -130,7 +123,6 @@ impl Tree {
         let made = pool.install(work.made, born, serial);
         work.replaced.shrink_to_fit();
         let lists = Lists { made, replaced: work.replaced };
-        pool.add_lists(lists.bytes());
         Ok(Self(Arc::new(Version {
             pool: Arc::clone(pool),
             root,
@@ -162,7 +154,6 @@ impl Tree {
             return;
         }
         let lists = std::mem::take(&mut *version.lists());
-        version.pool.remove_lists(lists.bytes());
         let Lists { made, replaced } = lists;
         version.pool.settle(made.iter().map(|(slot, _)| *slot), version.serial);
         let parent = version.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -200,7 +191,6 @@ impl Drop for Version {
         let legacy = self.legacy.get_mut().unwrap_or_else(PoisonError::into_inner);
         let settled = *self.settled.get_mut();
         let lists = self.lists.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.pool.remove_lists(lists.bytes());
         let made = lists.made.iter().filter(|_| !settled).map(|(slot, _)| (*slot, self.serial));
         self.pool.free(made.chain(legacy.drain(..)));
     }

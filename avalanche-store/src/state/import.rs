@@ -78,7 +78,7 @@ impl<K: KeyValue> Import<K> {
     /// Bytes of Merkle nodes in memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.tree.pool().all_bytes()
+        self.tree.pool().bytes() + self.tree.pool().spare_bytes()
     }
 
     /// Adds what a proof showed: of this state's root, from [`position`](Self::position) on.

@@ -134,10 +134,11 @@ impl<K: KeyValue> State<K> {
         self.accepted.root().hash()
     }
 
-    /// Bytes of Merkle nodes in memory, those of views included, without what the allocator adds.
+    /// Bytes of Merkle nodes in memory, those of views included. Not counted are lists of what views
+    /// changed, and room in tables, at most a sixteenth.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.accepted.pool().all_bytes()
+        self.accepted.pool().bytes() + self.accepted.pool().spare_bytes()
     }
 
     /// The store below.
