@@ -134,8 +134,8 @@ impl<K: KeyValue> State<K> {
         self.accepted.root().hash()
     }
 
-    /// Bytes of Merkle nodes in memory, those of views included. Not counted are lists of what views
-    /// changed, and room in tables, at most a sixteenth.
+    /// Bytes of Merkle nodes in memory, those of views included. Not counted are lists of what
+    /// views changed, and room in tables, at most a sixteenth.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.accepted.pool().bytes() + self.accepted.pool().spare_bytes()
