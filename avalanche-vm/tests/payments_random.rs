@@ -181,7 +181,7 @@ fn any_history_leads_to_the_state_of_the_model() {
             let start = genesis(ACCOUNTS);
             let mut options = options(ACCOUNTS);
             options.seed = history;
-            options.config = b"flush_every = 4".to_vec();
+            options.config = b"flush_every = 4\nstate_heights = 3".to_vec();
             let mut chain = Chain::new(Arc::new(PaymentsFactory::new()), options).await.unwrap();
             let head = Head {
                 block: Tip { id: chain.tip().id, height: Height::GENESIS },

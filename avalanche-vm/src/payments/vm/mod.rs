@@ -248,9 +248,9 @@ impl Vm for PaymentsVm {
             nonce: transfer.nonce(),
         });
         self.reader.publish(tip, layer.burned(), view, receipts);
+        self.states.prune(PRUNE_ROWS_MAX)?;
         self.unsynced += 1;
         if self.unsynced >= self.config.flush_every.get() {
-            self.states.prune(PRUNE_ROWS_MAX)?;
             self.states.flush()?;
             self.unsynced = 0;
         }
