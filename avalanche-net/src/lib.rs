@@ -1,1 +1,6 @@
+//! AvalancheGo's peer protocol: identity, framing, TLS, handshake, requests, throttling and gossip.
+
+mod close_reason;
 pub mod wire;
+
+pub use close_reason::CloseReason;
