@@ -1,0 +1,123 @@
+//! What the tasks of a network share.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use avalanche_consensus::{Id, NodeId};
+use tokio::sync::{broadcast, mpsc};
+
+use super::config::Limits;
+use super::driver::{Clock, Waiting};
+use super::events::NetworkEvent;
+use super::inbound::Inbound;
+use super::inbox::InboxShared;
+use super::link::Link;
+use super::requester::Requester;
+use super::stats::Counters;
+use crate::CloseReason;
+use crate::control::{ConnectionId, Event};
+use crate::peers::PeerInfo;
+use crate::queue::{Outbound, Pushed};
+use crate::wire::{Body, EncodeError, Encoder, Frame, Op};
+
+/// A peer whose handshake is complete.
+#[derive(Clone, Debug)]
+pub(crate) struct Established {
+    pub(crate) link: Arc<Link>,
+    pub(crate) info: Arc<PeerInfo>,
+}
+
+/// What the tasks of a network share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Counters,
+    pub(crate) inbound: Inbound,
+    pub(crate) requests: Requester,
+    pub(crate) waiting: Waiting,
+    pub(crate) events: broadcast::Sender<NetworkEvent>,
+    pub(crate) control: mpsc::Sender<Event>,
+    pub(crate) inboxes: RwLock<BTreeMap<Id, Arc<InboxShared>>>,
+    pub(crate) established: RwLock<BTreeMap<NodeId, Established>>,
+    /// One for each that encodes at the same time: an encoder has memory of its own.
+    pub(crate) encoders: Mutex<Vec<Encoder>>,
+}
+
+impl Shared {
+    /// Tells the control; waits while it is busy.
+    pub(crate) async fn tell(&self, event: Event) -> Result<(), CloseReason> {
+        self.control.send(event).await.map_err(|_| CloseReason::LocalShutdown)
+    }
+
+    /// Tells the user, if he listens.
+    pub(crate) fn publish(&self, event: NetworkEvent) {
+        let _ = self.events.send(event);
+    }
+
+    pub(crate) fn inbox(&self, chain: &Id) -> Option<Arc<InboxShared>> {
+        self.inboxes.read().unwrap_or_else(PoisonError::into_inner).get(chain).cloned()
+    }
+
+    pub(crate) fn established(&self, node_id: &NodeId) -> Option<Established> {
+        self.established.read().unwrap_or_else(PoisonError::into_inner).get(node_id).cloned()
+    }
+
+    pub(crate) fn link(&self, id: ConnectionId, node_id: NodeId, remote: SocketAddr) -> Link {
+        Link::new(id, node_id, remote, Outbound::new(self.limits.queue))
+    }
+
+    pub(crate) fn connected(&self, link: Arc<Link>, info: Arc<PeerInfo>) {
+        let node_id = link.node_id;
+        let mut established = self.established.write().unwrap_or_else(PoisonError::into_inner);
+        established.insert(node_id, Established { link, info });
+    }
+
+    /// The link is over: nothing is sent to it any more, and what was asked of it has failed.
+    pub(crate) fn disconnected(&self, link: &Link) {
+        {
+            let mut established = self.established.write().unwrap_or_else(PoisonError::into_inner);
+            if established.get(&link.node_id).is_none_or(|peer| peer.link.id != link.id) {
+                return;
+            }
+            established.remove(&link.node_id);
+        }
+        self.requests.disconnected(self, link.node_id);
+    }
+
+    fn encoders(&self) -> MutexGuard<'_, Vec<Encoder>> {
+        self.encoders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn encode(&self, body: Body) -> Result<Frame, EncodeError> {
+        if Op::of(&body).is_some_and(|op| !op.is_compressed()) {
+            return Encoder::plain(body);
+        }
+        let mut encoder =
+            self.encoders().pop().unwrap_or_else(|| Encoder::new(self.limits.compression));
+        let encoded = encoder.encode(body);
+        self.encoders().push(encoder);
+        encoded
+    }
+
+    /// Queues a message of the network itself.
+    pub(crate) fn push(&self, link: &Link, body: Body) {
+        match self.encode(body) {
+            Ok(frame) => {
+                self.push_frame(link, frame);
+            }
+            Err(error) => tracing::error!(%error, "a message of this node was not sent"),
+        }
+    }
+
+    /// Queues a frame; says whether there was room.
+    pub(crate) fn push_frame(&self, link: &Link, frame: Frame) -> bool {
+        let class = frame.op().class();
+        let queued = link.push(frame) == Pushed::Queued;
+        if !queued {
+            self.counters.dropped(class, 1);
+        }
+        queued
+    }
+}
