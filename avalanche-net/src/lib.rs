@@ -2,6 +2,7 @@
 
 mod close_reason;
 pub mod identity;
+pub mod peers;
 pub mod transport;
 pub mod wire;
 
