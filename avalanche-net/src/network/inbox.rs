@@ -8,6 +8,7 @@ use avalanche_consensus::{Id, NodeId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::inbound::Inbound;
 use super::ticket::Ticket;
 use crate::wire::{Body, Class, Op};
 
@@ -53,6 +54,7 @@ pub struct Delivery {
     pub(crate) expires: Option<Instant>,
     /// Its length on the wire, in bytes.
     pub(crate) len: usize,
+    /// Gives back the room of this message.
     pub(crate) _ticket: Ticket,
 }
 
@@ -104,6 +106,10 @@ pub(crate) struct InboxShared {
 
 /// The receiving end of one chain's messages.
 ///
+/// The time from one call of [`Inbox::recv`] or [`Inbox::recv_many`] to the next counts as the processor
+/// time of the peers whose messages the first one returned: a peer that uses more than its share is
+/// not read for a while. Whoever does other work between the calls calls [`Inbox::handled`] before.
+///
 /// Consensus messages have a lane of their own and go first. A message of another lane goes first
 /// once in [`Inbox::TURNS`] turns, so that neither starves.
 ///
@@ -115,6 +121,10 @@ pub(crate) struct InboxShared {
 #[derive(Debug)]
 pub struct Inbox {
     pub(crate) shared: Arc<InboxShared>,
+    inbound: Arc<Inbound>,
+    /// Whose messages were returned last, how many, and when.
+    handed: Vec<(NodeId, u32)>,
+    handed_at: Instant,
 }
 
 /// The lane of a class; control messages never come here.
@@ -145,6 +155,14 @@ impl InboxShared {
 
     fn count(&self, change: impl FnOnce(&mut InboxStats)) {
         change(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) const fn chain(&self) -> Id {
+        self.chain
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     pub(crate) const fn maximum_deadline(&self) -> Duration {
@@ -247,8 +265,13 @@ impl Inbox {
     pub const TURNS: u32 = 16;
 
     /// An inbox of `chain` by itself.
-    pub(crate) fn new(chain: Id, config: InboxConfig) -> Self {
-        Self { shared: Arc::new(InboxShared::new(chain, config)) }
+    pub(crate) fn new(chain: Id, config: InboxConfig, inbound: Arc<Inbound>) -> Self {
+        Self {
+            shared: Arc::new(InboxShared::new(chain, config)),
+            inbound,
+            handed: Vec::new(),
+            handed_at: Instant::now(),
+        }
     }
 
     /// The chain.
@@ -277,14 +300,35 @@ impl Inbox {
     ///
     /// Cancel safe: messages are taken only when this returns.
     pub async fn recv_many(&mut self, into: &mut Vec<Delivery>, most: usize) -> usize {
+        self.handled();
         loop {
             let arrived = self.shared.arrived.notified();
             let (taken, closed) = self.take(into, most);
             if taken > 0 || closed || most == 0 {
+                self.hand(into.get(into.len() - taken..).unwrap_or_default());
                 return taken;
             }
             arrived.await;
         }
+    }
+
+    /// Says that the messages that were returned last are handled.
+    pub fn handled(&mut self) {
+        if !self.handed.is_empty() {
+            self.inbound.record_cpu(&self.handed, self.handed_at.elapsed());
+            self.handed.clear();
+        }
+    }
+
+    /// Remembers whose messages are being handled from now on.
+    fn hand(&mut self, messages: &[Delivery]) {
+        for message in messages {
+            match self.handed.last_mut() {
+                Some((node_id, count)) if *node_id == message.node_id => *count += 1,
+                _ => self.handed.push((message.node_id, 1)),
+            }
+        }
+        self.handed_at = Instant::now();
     }
 
     fn take(&self, into: &mut Vec<Delivery>, most: usize) -> (usize, bool) {

@@ -2,15 +2,22 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use avalanche_consensus::NodeId;
 use tokio::sync::Notify;
 
+use super::config::Limits;
+use super::inbound::Inbound;
+use super::ticket::Places;
 use crate::CloseReason;
 use crate::control::ConnectionId;
 use crate::queue::{Outbound, Pushed};
 use crate::wire::Frame;
+
+/// Room in the buffer for all peers is taken in steps of so many bytes, so that a small frame seldom
+/// asks for any.
+const RESERVE_STEP: usize = 32 * 1024;
 
 /// One connection.
 #[derive(Debug)]
@@ -18,7 +25,10 @@ pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) node_id: NodeId,
     pub(crate) remote: SocketAddr,
-    queue: Mutex<Outbound<Frame>>,
+    /// For messages that were read and are not handled yet.
+    pub(crate) places: Arc<Places>,
+    inbound: Arc<Inbound>,
+    queue: Mutex<Queue>,
     /// The queue was empty and is not.
     filled: Notify,
     /// The handshake is complete: messages for chains flow.
@@ -27,18 +37,29 @@ pub(crate) struct Link {
     closing: Notify,
 }
 
+/// What waits to be written.
+#[derive(Debug)]
+struct Queue {
+    frames: Outbound<Frame>,
+    /// Bytes of the buffer for all peers that this link has taken.
+    reserved: usize,
+}
+
 impl Link {
     pub(crate) fn new(
         id: ConnectionId,
         node_id: NodeId,
         remote: SocketAddr,
-        queue: Outbound<Frame>,
+        limits: &Limits,
+        inbound: Arc<Inbound>,
     ) -> Self {
         Self {
             id,
             node_id,
             remote,
-            queue: Mutex::new(queue),
+            places: Arc::new(Places::new(limits.messages_in_work)),
+            inbound,
+            queue: Mutex::new(Queue { frames: Outbound::new(&limits.queue), reserved: 0 }),
             filled: Notify::new(),
             established: AtomicBool::new(false),
             reason: OnceLock::new(),
@@ -46,7 +67,7 @@ impl Link {
         }
     }
 
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Outbound<Frame>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -54,13 +75,35 @@ impl Link {
     pub(crate) fn push(&self, frame: Frame) -> Pushed {
         let (pushed, was_empty) = {
             let mut queue = self.queue();
-            let was_empty = queue.is_empty();
-            (queue.push(frame), was_empty)
+            let Queue { frames, reserved } = &mut *queue;
+            let (waiting, was_empty) = (frames.bytes(), frames.is_empty());
+            let pushed = frames.offer(frame, |class, len| {
+                if waiting.saturating_add(len) <= *reserved {
+                    return true;
+                }
+                let steps = [len.max(RESERVE_STEP), len];
+                let taken = steps.into_iter().find(|step| {
+                    self.inbound.reserve(self.node_id, class, *step)
+                });
+                *reserved += taken.unwrap_or(0);
+                taken.is_some()
+            });
+            (pushed, was_empty)
         };
         if was_empty && pushed == Pushed::Queued {
             self.filled.notify_one();
         }
         pushed
+    }
+
+    /// Moves what is to be written next to the end of `frames`, at least one frame if there is any.
+    pub(crate) fn drain(&self, max_bytes: usize, frames: &mut Vec<Frame>) {
+        let free = {
+            let mut queue = self.queue();
+            queue.frames.drain(max_bytes, frames);
+            if queue.frames.is_empty() { std::mem::take(&mut queue.reserved) } else { 0 }
+        };
+        self.inbound.unreserve(&self.node_id, free);
     }
 
     /// Waits until the queue was filled since the last call.
@@ -91,5 +134,13 @@ impl Link {
             }
             self.closing.notified().await;
         }
+    }
+}
+
+/// What was not written does not take room any more.
+impl Drop for Link {
+    fn drop(&mut self) {
+        let reserved = self.queue().reserved;
+        self.inbound.unreserve(&self.node_id, reserved);
     }
 }

@@ -1,0 +1,149 @@
+//! What peers say to each other about themselves and others.
+
+use std::sync::Arc;
+
+use avalanche_consensus::NodeId;
+
+use super::{ConnectionId, Control, Moment};
+use crate::CloseReason;
+use crate::identity::BlsPublicKey;
+use crate::peers::{self, Filter};
+use crate::wire::{self, Body, p2p};
+
+impl Control {
+    /// This node's handshake.
+    pub(super) fn hello(&self, at: Moment) -> p2p::Handshake {
+        let (filter, salt) = self.tracker.known_peers();
+        peers::make_hello(&self.config.hello, at.unix, &self.signed_ip, Some((filter, salt)))
+    }
+
+    /// Handles a message of class [`Control`](crate::wire::Class::Control); an error ends the connection.
+    pub(super) fn received(
+        &mut self,
+        at: Moment,
+        connection: ConnectionId,
+        body: Body,
+    ) -> Result<(), CloseReason> {
+        let Some(peer) = self.peers.get_mut(&connection) else { return Ok(()) };
+        let node_id = peer.certificate.node_id();
+        match body {
+            Body::Handshake(hello) => self.greeted(at, connection, node_id, &hello),
+            Body::PeerList(list) => {
+                // AvalancheGo ignores a list that comes before the handshake.
+                if !peer.is_greeted() {
+                    return Ok(());
+                }
+                if !peer.finished {
+                    self.finished(connection);
+                }
+                let wanted = self.tracker.claimed(at.unix, list.claimed_ip_ports)?;
+                for (node_id, address) in wanted {
+                    self.want(at, node_id, address);
+                }
+                Ok(())
+            }
+            Body::GetPeerList(asked) => {
+                if !peer.finished {
+                    return Ok(());
+                }
+                let Some(known) = asked.known_peers else {
+                    return Err(CloseReason::InvalidBloomFilter);
+                };
+                let filter = Filter::parse(&known.filter, &known.salt)
+                    .map_err(|_| CloseReason::InvalidBloomFilter)?;
+                let list = self.list_for(connection, &filter, asked.all_subnets);
+                if !list.is_empty() {
+                    self.send(connection, wire::peer_list(list));
+                }
+                Ok(())
+            }
+            Body::Ping(ping) => {
+                if ping.uptime > 100 {
+                    return Err(CloseReason::MalformedPing);
+                }
+                self.send(connection, wire::pong());
+                Ok(())
+            }
+            Body::Pong(_) => {
+                let latency = peer.pong(at.now)?;
+                self.scores.answered(node_id, latency, at.now);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn greeted(
+        &mut self,
+        at: Moment,
+        connection: ConnectionId,
+        node_id: NodeId,
+        hello: &p2p::Handshake,
+    ) -> Result<(), CloseReason> {
+        let Some(peer) = self.peers.get_mut(&connection) else { return Ok(()) };
+        if peer.is_greeted() {
+            return Err(CloseReason::DuplicateHandshake);
+        }
+        let key: Option<&BlsPublicKey> = self.bls_keys.get(&node_id);
+        let (info, filter) =
+            peers::check_hello(&self.config.hello, at.unix, &peer.certificate, key, hello)?;
+        let (info, all_subnets) = (Arc::new(info), hello.all_subnets);
+        peer.info = Some(Arc::clone(&info));
+        let certificate = peer.certificate.clone();
+        self.tracker.connected(&certificate, &info);
+        // Always answered, be it with an empty list: that ends the other's handshake.
+        let filter = filter.unwrap_or_else(Filter::empty);
+        let list = self.list_for(connection, &filter, all_subnets);
+        self.send(connection, wire::peer_list(list));
+        Ok(())
+    }
+
+    /// Addresses that a peer does not know yet.
+    fn list_for(
+        &mut self,
+        connection: ConnectionId,
+        filter: &Filter,
+        all_subnets: bool,
+    ) -> Vec<p2p::ClaimedIpPort> {
+        let Some(peer) = self.peers.get(&connection) else { return Vec::new() };
+        let Some(info) = peer.info.clone() else { return Vec::new() };
+        self.tracker.peer_list(&info, filter, all_subnets, &mut self.random)
+    }
+
+    /// What was checked at the handshake can change with the validators.
+    pub(super) fn still_welcome(
+        &self,
+        at: Moment,
+        connection: ConnectionId,
+    ) -> Result<(), CloseReason> {
+        let Some(peer) = self.peers.get(&connection) else { return Ok(()) };
+        let Some(info) = &peer.info else { return Ok(()) };
+        if self.bls_keys.get(&info.node_id).is_some_and(|key| !info.signed_ip.verify_bls(key)) {
+            return Err(CloseReason::InvalidSignature);
+        }
+        if !self.config.hello.compatibility.is_compatible(&info.version, at.unix) {
+            return Err(CloseReason::IncompatibleVersion);
+        }
+        Ok(())
+    }
+
+    /// Asks one validator for the peers that this node does not know, if it is time.
+    pub(super) fn ask_for_peers(&mut self, at: Moment) {
+        self.tracker.maintain(at.now);
+        if at.now < self.next_list {
+            return;
+        }
+        self.next_list = at.now.after(self.config.peer_list_interval);
+        let candidates: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.finished)
+            .filter(|(_, peer)| self.tracker.is_validator(&peer.certificate.node_id()))
+            .map(|(connection, _)| *connection)
+            .collect();
+        let Some(connection) = peers::choose(&candidates, &mut self.random).copied() else { return };
+        let (filter, salt) = self.tracker.known_peers();
+        let body = wire::get_peer_list(filter, salt, self.config.hello.all_subnets);
+        self.send(connection, body);
+    }
+}
