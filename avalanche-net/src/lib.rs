@@ -1,8 +1,11 @@
 //! AvalancheGo's peer protocol: identity, framing, TLS, handshake, requests, throttling and gossip.
 
 mod close_reason;
+pub mod identity;
+pub mod peers;
 pub mod queue;
 pub mod throttle;
+pub mod transport;
 pub mod wire;
 
 pub use close_reason::CloseReason;
