@@ -1,8 +1,12 @@
 //! AvalancheGo's peer protocol: identity, framing, TLS, handshake, requests, throttling and gossip.
 
 mod close_reason;
+pub mod control;
 pub mod identity;
+pub mod network;
 pub mod peers;
+pub mod queue;
+pub mod throttle;
 pub mod transport;
 pub mod wire;
 
