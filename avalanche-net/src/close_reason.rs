@@ -100,6 +100,26 @@ impl CloseReason {
         Self::UnexpectedPong,
     ];
 
+    /// Whether the peer broke the protocol, which speaks against it when it comes back. Another network,
+    /// version or clock is no such thing, and neither is a connection that breaks.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        matches!(
+            self,
+            Self::OversizedFrame
+                | Self::DuplicateHandshake
+                | Self::MalformedHandshake
+                | Self::TooManySubnets
+                | Self::ConflictingAcps
+                | Self::InvalidIp
+                | Self::InvalidSignature
+                | Self::InvalidBloomFilter
+                | Self::MalformedPeerList
+                | Self::MalformedPing
+                | Self::UnexpectedPong
+        )
+    }
+
     /// The reason as one word for counters and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::peers::{DialerConfig, HelloConfig, ScoreConfig, TrackerConfig};
+use crate::peers::{Admissions, DialerConfig, HelloConfig, ScoreConfig, TrackerConfig};
 
 /// Rules and times of the control. The defaults are AvalancheGo's unless said otherwise
 /// (`utils/constants/networking.go`).
@@ -30,4 +30,23 @@ pub struct ControlConfig {
     /// Faults, each of which loses half of its weight in [`ScoreConfig::half_life`], from which on a node
     /// is banned: 3.
     pub faults_allowed: f64,
+}
+
+impl ControlConfig {
+    /// The defaults, with these handshakes.
+    #[must_use]
+    pub fn new(hello: HelloConfig) -> Self {
+        Self {
+            hello,
+            tracker: TrackerConfig::default(),
+            dialer: DialerConfig::default(),
+            scores: ScoreConfig::default(),
+            max_peers: Admissions::MAX_PEERS_DEFAULT,
+            ping_interval: Duration::from_millis(22_500),
+            handshake_timeout: Duration::from_secs(30),
+            peer_list_interval: Duration::from_secs(2),
+            fault_ban: Duration::from_secs(600),
+            faults_allowed: 3.0,
+        }
+    }
 }

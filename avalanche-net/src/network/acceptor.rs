@@ -25,6 +25,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
     let mut tasks = JoinSet::new();
     loop {
         while tasks.try_join_next().is_some() {}
+        shared.inbound.pace_accept().await;
         let pending = match listener.accept().await {
             Ok(pending) => pending,
             Err(error) => {
@@ -34,7 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
             }
         };
         let remote = pending.remote();
-        if !shared.inbound.may_connect(shared.clock.now(), remote.ip()) {
+        if !shared.inbound.may_upgrade(remote) {
             refuse(&shared, remote, CloseReason::ConnectionRate);
             continue;
         }

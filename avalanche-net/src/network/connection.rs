@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::inbound::Held;
 use super::inbox::{Delivery, InboxShared};
 use super::link::Link;
 use super::shared::Shared;
@@ -15,18 +16,21 @@ use super::stats::{self, Tally};
 use super::ticket::Ticket;
 use crate::CloseReason;
 use crate::control::Event;
-use crate::transport::BoxStream;
-use crate::wire::{self, Class, Decoded, Decoder, Frame, FrameReader, Route};
+use crate::throttle::BandwidthThrottle;
+use crate::transport::Stream;
+use crate::wire::{Class, Decoded, Decoder, Frame, FrameReader, Frames, LENGTH_BYTES};
 
-/// Room asked for before each read: what one TLS record holds.
-const READ_CHUNK: usize = 16 * 1024;
 /// Frames are gathered into one write up to this many bytes; a larger frame is written by itself.
 const WRITE_CHUNK: usize = 64 * 1024;
-/// Complete frames of more bytes are used where they lie; fewer are copied, so that a small message
-/// which is kept does not keep a large buffer.
+/// Whole frames of more bytes are used where they lie; fewer are copied, so that the memory that a
+/// small message keeps is its own. Room for a longer one is taken before it is read.
 const COPY_MAX: usize = 64 * 1024;
+/// Messages that take their room together.
+const GROUP: usize = 256;
 /// The time that the end of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+type BoxStream = Box<dyn Stream>;
 
 /// Serves one connection until it ends; says why.
 pub(crate) async fn run(shared: &Shared, link: &Arc<Link>, stream: BoxStream) -> CloseReason {
@@ -47,17 +51,16 @@ async fn write(shared: &Shared, link: &Link, writer: &mut WriteHalf<BoxStream>) 
     let (mut frames, mut gathered) = (Vec::new(), BytesMut::new());
     let mut tally = Tally::default();
     loop {
-        frames.clear();
-        link.queue().drain(&mut frames, WRITE_CHUNK);
+        link.drain(WRITE_CHUNK, &mut frames);
         if frames.is_empty() {
-            // An idle connection keeps no buffer.
-            gathered = BytesMut::new();
+            // An idle connection keeps no buffers.
+            (frames, gathered) = (Vec::new(), BytesMut::new());
             link.filled().await;
             continue;
         }
         frames.iter().for_each(|frame: &Frame| tally.add(frame.op(), frame.len()));
-        let written = timeout(shared.limits.write_timeout, send(writer, &mut frames, &mut gathered));
-        match written.await {
+        let written = send(writer, &mut frames, &mut gathered);
+        match timeout(shared.limits.write_timeout, written).await {
             Ok(Ok(())) => shared.counters.sent(&mut tally),
             Ok(Err(_)) => return CloseReason::RemoteClosed,
             Err(_) => return CloseReason::SlowWrite,
@@ -89,8 +92,9 @@ struct Incoming<'a> {
     shared: &'a Shared,
     link: &'a Arc<Link>,
     reader: ReadHalf<BoxStream>,
+    frames: FrameReader,
     decoder: Decoder,
-    buffer: BytesMut,
+    bandwidth: BandwidthThrottle,
     /// For chains, in the order of arrival, and the inbox that they go to.
     pending: VecDeque<Delivery>,
     inbox: Option<Arc<InboxShared>>,
@@ -103,8 +107,9 @@ impl<'a> Incoming<'a> {
             shared,
             link,
             reader,
+            frames: FrameReader::new(),
             decoder: Decoder::new(),
-            buffer: BytesMut::new(),
+            bandwidth: BandwidthThrottle::new(shared.limits.bandwidth),
             pending: VecDeque::new(),
             inbox: None,
             tally: Tally::default(),
@@ -113,69 +118,89 @@ impl<'a> Incoming<'a> {
 
     async fn run(&mut self) -> CloseReason {
         loop {
-            // A whole frame has so long, however slowly its bytes come.
-            let deadline = Instant::now() + self.shared.limits.read_timeout;
-            let complete = match self.fill(deadline).await {
-                Ok(complete) => complete,
-                Err(reason) => return reason,
+            let read = match self.read().await {
+                Ok((frames, held)) => self.take(frames, held).await,
+                Err(reason) => Err(reason),
             };
-            let frames = if complete > COPY_MAX {
-                self.buffer.split_to(complete).freeze()
-            } else {
-                let frames = Bytes::copy_from_slice(self.buffer.get(..complete).unwrap_or_default());
-                bytes::Buf::advance(&mut self.buffer, complete);
-                frames
-            };
-            if let Err(reason) = self.take(frames).await {
+            if let Err(reason) = read {
                 return reason;
             }
         }
     }
 
-    /// Reads until there is a complete frame; returns how many bytes of complete frames there are.
-    async fn fill(&mut self, deadline: Instant) -> Result<usize, CloseReason> {
+    /// Reads until a frame is whole. For a long one, room is taken before it comes.
+    async fn read(&mut self) -> Result<(Frames, Option<Held>), CloseReason> {
+        let inbound = &self.shared.inbound;
+        // A whole frame has so long, however slowly its bytes come.
+        let mut deadline = Instant::now() + self.shared.limits.read_timeout;
+        let mut held = None;
         loop {
-            let complete = FrameReader::complete(&self.buffer)
-                .map_err(|_| CloseReason::OversizedFrame)?;
-            if complete > 0 {
-                return Ok(complete);
+            match self.frames.take_whole(COPY_MAX) {
+                Ok(Some(frames)) => return Ok((frames, held)),
+                Ok(None) => {}
+                Err(_) => return Err(CloseReason::OversizedFrame),
             }
-            if self.buffer.is_empty() && self.buffer.capacity() > COPY_MAX {
-                self.buffer = BytesMut::new();
+            if let Some(coming) = self.frames.coming()
+                && coming > COPY_MAX
+                && held.is_none()
+            {
+                held = Some(inbound.hold(self.link.node_id, coming).await);
+                // The wait was this node's.
+                deadline = Instant::now() + self.shared.limits.read_timeout;
             }
-            self.buffer.reserve(READ_CHUNK);
-            match timeout_at(deadline, self.reader.read_buf(&mut self.buffer)).await {
+            let waiting = self.frames.waiting();
+            let read = self.reader.read_buf(self.frames.space());
+            match timeout_at(deadline, read).await {
                 Ok(Ok(0) | Err(_)) => return Err(CloseReason::RemoteClosed),
-                Ok(Ok(read)) => self.shared.inbound.bandwidth(self.link, read).await,
-                Err(_) if self.buffer.is_empty() => return Err(CloseReason::Timeout),
+                Ok(Ok(read)) => {
+                    let wait = self.bandwidth.acquire(read as u64, inbound.now());
+                    inbound.wait(wait).await;
+                }
+                Err(_) if waiting == 0 => return Err(CloseReason::Timeout),
                 Err(_) => return Err(CloseReason::SlowRead),
             }
         }
     }
 
-    /// Handles complete frames.
-    async fn take(&mut self, mut frames: Bytes) -> Result<(), CloseReason> {
-        let ticket = self.shared.inbound.acquire(self.link, frames.len()).await;
-        while let Ok(Some(frame)) = FrameReader::next(&mut frames) {
-            let len = frame.len() + wire::LENGTH_BYTES;
-            match self.decoder.decode(frame) {
-                Ok(decoded) => {
-                    self.tally.add(decoded.op, len);
-                    stats::add(
-                        &self.shared.counters.unknown_fields,
-                        u64::from(decoded.unknown_fields),
-                    );
-                    self.route(decoded, len, &ticket).await?;
-                }
-                Err(error) => {
-                    tracing::debug!(node = %self.link.node_id, %error, "frame skipped");
-                    stats::add(&self.shared.counters.undecodable, 1);
-                }
+    /// Handles whole frames.
+    async fn take(&mut self, frames: Frames, held: Option<Held>) -> Result<(), CloseReason> {
+        let inbound = &self.shared.inbound;
+        inbound.pace_cpu(&self.link.node_id).await;
+        self.inbox = None;
+        let held = Arc::new(match held {
+            Some(held) => held,
+            None => inbound.hold(self.link.node_id, frames.len()).await,
+        });
+        let mut frames = frames.peekable();
+        while frames.peek().is_some() {
+            let group: Vec<Bytes> = frames.by_ref().take(GROUP).collect();
+            let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let places = self.link.places.take(places).await;
+            let room = Arc::clone(&held);
+            let ticket = Ticket::new(room, Arc::clone(&self.link.places), places);
+            for frame in group {
+                self.decode(frame, &ticket).await?;
             }
+            self.flush().await;
         }
         self.shared.counters.received(&mut self.tally);
-        self.flush().await;
         Ok(())
+    }
+
+    async fn decode(&mut self, frame: Bytes, ticket: &Ticket) -> Result<(), CloseReason> {
+        let len = frame.len() + LENGTH_BYTES;
+        match self.decoder.decode(frame) {
+            Ok(decoded) => {
+                self.tally.add(decoded.op, len);
+                stats::add(&self.shared.counters.unknown_fields, decoded.unknown_fields.into());
+                self.route(decoded, len, ticket).await
+            }
+            Err(error) => {
+                tracing::debug!(node = %self.link.node_id, %error, "frame skipped");
+                stats::add(&self.shared.counters.undecodable, 1);
+                Ok(())
+            }
+        }
     }
 
     async fn route(
@@ -184,36 +209,32 @@ impl<'a> Incoming<'a> {
         len: usize,
         ticket: &Ticket,
     ) -> Result<(), CloseReason> {
-        let Decoded { op, body, .. } = decoded;
+        let Decoded { op, body, route, .. } = decoded;
         if op.class() == Class::Control {
             let event = Event::Received { connection: self.link.id, body };
             return self.shared.tell(event).await;
         }
-        let Some(Route { chain, deadline, .. }) = wire::route(&body) else { return Ok(()) };
-        if !self.link.is_established() {
+        let node_id = self.link.node_id;
+        let Some(route) = route.filter(|_| self.link.is_established()) else {
             stats::add(&self.shared.counters.undeliverable, 1);
             return Ok(());
-        }
-        let Some(body) = self.shared.requests.answer(self.link.node_id, op, body) else {
+        };
+        let Some(body) = self.shared.requests.answered(self.shared, node_id, route, op, body)
+        else {
             return Ok(());
         };
-        if self.inbox.as_ref().is_none_or(|inbox| inbox.chain() != chain) {
+        if self.inbox.as_ref().is_none_or(|inbox| inbox.chain() != route.chain) {
             self.flush().await;
-            self.inbox = self.shared.inbox(&chain);
+            self.inbox = self.shared.inbox(&route.chain);
         }
         let Some(inbox) = &self.inbox else {
             stats::add(&self.shared.counters.undeliverable, 1);
             return Ok(());
         };
-        let expires = deadline.map(|left| Instant::now() + left.min(inbox.maximum_deadline()));
-        self.pending.push_back(Delivery {
-            node_id: self.link.node_id,
-            op,
-            body,
-            expires,
-            len,
-            _ticket: ticket.clone(),
-        });
+        let most = inbox.maximum_deadline();
+        let expires = route.deadline.map(|left| Instant::now() + left.min(most));
+        let ticket = ticket.clone();
+        self.pending.push_back(Delivery { node_id, op, body, expires, len, _ticket: ticket });
         Ok(())
     }
 

@@ -15,7 +15,9 @@ use super::link::Link;
 use super::shared::Shared;
 use crate::CloseReason;
 use crate::control::{ConnectionId, Control, Direction, Event, Moment, Output};
-use crate::transport::{BoxStream, Connection, Transport};
+use crate::transport::{Connection, Stream, Transport};
+
+type BoxStream = Box<dyn Stream>;
 
 /// Connections whose TLS is done and that the control has not seen yet.
 #[derive(Debug, Default)]

@@ -28,6 +28,8 @@ pub enum Error {
     Identity(KeyError),
     /// Timeouts or benching break a rule.
     Limits(avalanche_consensus::Error),
+    /// The operating system gives no random bytes.
+    NoRandomness,
     /// Another inbox takes the messages of this chain.
     ChainTaken {
         /// The chain.
@@ -46,6 +48,9 @@ impl fmt::Display for Error {
             Self::Transport(error) => write!(f, "cannot set up TLS: {error}"),
             Self::Identity(error) => write!(f, "cannot sign this node's address: {error}"),
             Self::Limits(error) => write!(f, "the network's limits: {error}"),
+            Self::NoRandomness => f.write_str(
+                "the operating system gives no random bytes, without which no seed is safe",
+            ),
             Self::ChainTaken { chain } => write!(
                 f,
                 "chain {chain} has an inbox already: drop that one before another is registered"
@@ -61,7 +66,7 @@ impl std::error::Error for Error {
             Self::Listen { source, .. } | Self::Transport(source) => Some(source),
             Self::Identity(error) => Some(error),
             Self::Limits(error) => Some(error),
-            Self::ChainTaken { .. } => None,
+            Self::NoRandomness | Self::ChainTaken { .. } => None,
         }
     }
 }

@@ -22,8 +22,9 @@ use super::{
 use crate::control::{Control, Event, PeerValidator};
 use crate::identity::{Identity, UnsignedIp};
 use crate::peers::PeerInfo;
-use crate::transport::{Tcp, Transport};
-use crate::wire::{Body, EncodeError};
+use crate::requests::{Request, RequestStats};
+use crate::transport::{TcpTransport, Transport};
+use crate::wire::{Body, EncodeError, Op, build};
 
 /// What became of a message for several peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Network {
     /// [`Error::Config`] if the configuration breaks a rule, [`Error::Listen`] if the address cannot be
     /// listened on, [`Error::Identity`] if the keys cannot be used.
     pub async fn start(config: NetworkConfig, identity: Arc<Identity>) -> Result<Self, Error> {
-        let transport = Tcp::new(&identity).map_err(Error::Transport)?;
+        let transport = TcpTransport::new(&identity).map_err(Error::Transport)?;
         Self::start_on(config, identity, Arc::new(transport)).await
     }
 
@@ -92,7 +93,7 @@ impl Network {
             .await
             .map_err(|source| Error::Listen { address: config.listen, source })?;
         let local_addr = listener.local_addr();
-        let seed = config.seed()?;
+        let seed = seed()?;
         let clock = Clock::new();
         let ip = UnsignedIp {
             addr: config.public.unwrap_or(local_addr),
@@ -111,8 +112,9 @@ impl Network {
             limits: config.limits,
             clock,
             counters: Counters::default(),
-            inbound: Inbound::new(&config.limits, clock.now()),
-            requests: Requester::new(&config.limits, clock.now()).map_err(Error::Limits)?,
+            inbound: Arc::new(Inbound::new(&config.limits, clock)),
+            requests: Requester::new(&config.limits, identity.node_id(), clock)
+                .map_err(Error::Limits)?,
             waiting: Waiting::default(),
             events: broadcast::channel(config.limits.event_queue).0,
             control: to_control,
@@ -170,7 +172,8 @@ impl Network {
         if inboxes.get(&chain).is_some_and(|inbox| !inbox.is_closed()) {
             return Err(Error::ChainTaken { chain });
         }
-        let inbox = Inbox::new(chain, config);
+        self.shared.requests.add_chain(chain).map_err(Error::Limits)?;
+        let inbox = Inbox::new(chain, config, Arc::clone(&self.shared.inbound));
         inboxes.insert(chain, Arc::clone(&inbox.shared));
         Ok(inbox)
     }
@@ -207,7 +210,35 @@ impl Network {
         chain: Id,
         bytes: Bytes,
     ) -> Result<Bytes, RequestFailed> {
-        requester::app_request(&self.shared, node_id, chain, bytes).await
+        let request = Request { node: node_id, chain, op: Op::AppRequest, request_id: None };
+        let make = |id, deadline| build::app_request(chain, id, deadline, bytes);
+        match requester::request(&self.shared, request, make).await? {
+            Body::AppResponse(answer) => Ok(answer.app_bytes),
+            Body::AppError(error) => {
+                Err(RequestFailed::App { code: error.error_code, message: error.error_message })
+            }
+            _ => Err(RequestFailed::TimedOut),
+        }
+    }
+
+    /// Asks another node, and waits for the answer, which does not come through the inbox. `make` is given
+    /// the number and the deadline of the request, and returns a message of kind `op`.
+    ///
+    /// An engine that counts its own requests uses [`Network::send`] instead, with numbers of its own:
+    /// do not use both for the same kind of message on the same chain.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestFailed`] says why there is none.
+    pub async fn request(
+        &self,
+        node_id: NodeId,
+        chain: Id,
+        op: Op,
+        make: impl FnOnce(u32, Duration) -> Body,
+    ) -> Result<Body, RequestFailed> {
+        let request = Request { node: node_id, chain, op, request_id: None };
+        requester::request(&self.shared, request, make).await
     }
 
     /// Connects with whoever is at this address, and again when the connection ends.
@@ -264,7 +295,15 @@ impl Network {
     /// What happened so far, in numbers.
     #[must_use]
     pub fn stats(&self) -> NetworkStats {
-        self.shared.counters.snapshot()
+        let mut stats = self.shared.counters.snapshot();
+        stats.throttled = self.shared.inbound.waits();
+        stats
+    }
+
+    /// What became of requests so far.
+    #[must_use]
+    pub fn request_stats(&self) -> RequestStats {
+        self.shared.requests.stats()
     }
 
     /// Ends all connections and tasks; waits for them, a bounded time. Further calls do nothing.
@@ -280,4 +319,12 @@ impl Network {
         }
         self.stats()
     }
+}
+
+/// A seed that nobody can predict.
+fn seed() -> Result<[u8; 32], Error> {
+    let mut seed = [0; 32];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut seed)
+        .map_err(|_| Error::NoRandomness)?;
+    Ok(seed)
 }

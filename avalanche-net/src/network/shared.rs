@@ -18,8 +18,8 @@ use super::stats::Counters;
 use crate::CloseReason;
 use crate::control::{ConnectionId, Event};
 use crate::peers::PeerInfo;
-use crate::queue::{Outbound, Pushed};
-use crate::wire::{Body, EncodeError, Encoder, Frame, Op};
+use crate::queue::Pushed;
+use crate::wire::{Body, Compression, EncodeError, Encoder, Frame, Op};
 
 /// A peer whose handshake is complete.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
-    pub(crate) inbound: Inbound,
+    pub(crate) inbound: Arc<Inbound>,
     pub(crate) requests: Requester,
     pub(crate) waiting: Waiting,
     pub(crate) events: broadcast::Sender<NetworkEvent>,
@@ -56,6 +56,11 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
+    /// Tells the control how a request went, if it has time for that.
+    pub(crate) fn outcome(&self, event: Event) {
+        let _ = self.control.try_send(event);
+    }
+
     pub(crate) fn inbox(&self, chain: &Id) -> Option<Arc<InboxShared>> {
         self.inboxes.read().unwrap_or_else(PoisonError::into_inner).get(chain).cloned()
     }
@@ -65,7 +70,7 @@ impl Shared {
     }
 
     pub(crate) fn link(&self, id: ConnectionId, node_id: NodeId, remote: SocketAddr) -> Link {
-        Link::new(id, node_id, remote, Outbound::new(self.limits.queue))
+        Link::new(id, node_id, remote, &self.limits, Arc::clone(&self.inbound))
     }
 
     pub(crate) fn connected(&self, link: Arc<Link>, info: Arc<PeerInfo>) {
@@ -83,7 +88,7 @@ impl Shared {
             }
             established.remove(&link.node_id);
         }
-        self.requests.disconnected(self, link.node_id);
+        self.requests.disconnected(link.node_id);
     }
 
     fn encoders(&self) -> MutexGuard<'_, Vec<Encoder>> {
@@ -92,7 +97,7 @@ impl Shared {
 
     pub(crate) fn encode(&self, body: Body) -> Result<Frame, EncodeError> {
         if Op::of(&body).is_some_and(|op| !op.is_compressed()) {
-            return Encoder::plain(body);
+            return Encoder::new(Compression::None).encode(body);
         }
         let mut encoder =
             self.encoders().pop().unwrap_or_else(|| Encoder::new(self.limits.compression));

@@ -53,7 +53,6 @@ pub(crate) struct Counters {
     pub(crate) unknown_fields: AtomicU64,
     pub(crate) undeliverable: AtomicU64,
     pub(crate) unmatched_answers: AtomicU64,
-    pub(crate) throttled: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +91,6 @@ impl Default for Counters {
             unknown_fields: AtomicU64::new(0),
             undeliverable: AtomicU64::new(0),
             unmatched_answers: AtomicU64::new(0),
-            throttled: AtomicU64::new(0),
         }
     }
 }
@@ -160,7 +158,7 @@ impl Counters {
             unknown_fields: read(&self.unknown_fields),
             undeliverable: read(&self.undeliverable),
             unmatched_answers: read(&self.unmatched_answers),
-            throttled: read(&self.throttled),
+            throttled: 0,
         }
     }
 }

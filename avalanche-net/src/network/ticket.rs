@@ -37,10 +37,6 @@ impl Places {
         }
     }
 
-    pub(crate) fn has(&self, count: u32) -> bool {
-        self.taken.load(Ordering::Acquire).saturating_add(count.min(self.most)) <= self.most
-    }
-
     fn give_back(&self, count: u32) {
         self.taken.fetch_sub(count, Ordering::AcqRel);
         self.freed.notify_one();
@@ -50,8 +46,8 @@ impl Places {
 /// What a group of messages that were read together takes: memory, and places.
 #[derive(Debug)]
 struct Group {
-    /// Dropped after the places are free.
-    _bytes: Held,
+    /// Groups that were read together share their bytes.
+    _bytes: Arc<Held>,
     places: Arc<Places>,
     count: u32,
 }
@@ -69,7 +65,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(bytes: Held, places: Arc<Places>, count: u32) -> Self {
+    pub(crate) fn new(bytes: Arc<Held>, places: Arc<Places>, count: u32) -> Self {
         Self { _group: Arc::new(Group { _bytes: bytes, places, count }) }
     }
 }

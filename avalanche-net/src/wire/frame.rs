@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::MAX_MESSAGE_BYTES;
 
 /// Bytes of the length before a frame: big-endian.
-pub(super) const LENGTH_BYTES: usize = 4;
+pub const LENGTH_BYTES: usize = 4;
 
 /// How much is read at once, unless more of a frame is known to follow. One TLS record is as long.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -91,6 +91,45 @@ impl FrameReader {
         Ok(Some(self.buffer.split_to(size).freeze()))
     }
 
+    /// All frames that came whole. None if there is none yet.
+    ///
+    /// Up to `copied` bytes of them are copied into one allocation of their exact length, so that the
+    /// memory that they hold is what their lengths say; longer ones share the buffer, which is hardly
+    /// longer than they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Oversized`] as [`FrameReader::next_frame`], once all whole frames before it are taken.
+    pub fn take_whole(&mut self, copied: usize) -> Result<Option<Frames>, Oversized> {
+        let mut whole = 0_usize;
+        while let Some(len) = announced(self.buffer.get(whole..).unwrap_or_default()) {
+            let size = usize::try_from(len).unwrap_or(usize::MAX);
+            if size > MAX_MESSAGE_BYTES && whole == 0 {
+                return Err(Oversized { len });
+            }
+            let end = whole.saturating_add(LENGTH_BYTES).saturating_add(size);
+            if size > MAX_MESSAGE_BYTES || end > self.buffer.len() {
+                break;
+            }
+            whole = end;
+        }
+        if whole == 0 {
+            return Ok(None);
+        }
+        if whole > copied {
+            return Ok(Some(Frames { bytes: self.buffer.split_to(whole).freeze() }));
+        }
+        let bytes = Bytes::copy_from_slice(self.buffer.get(..whole).unwrap_or_default());
+        self.buffer.advance(whole);
+        Ok(Some(Frames { bytes }))
+    }
+
+    /// The length of the frame that is coming, if it is known and not all of it came.
+    #[must_use]
+    pub fn coming(&self) -> Option<usize> {
+        self.missing().filter(|missing| *missing > 0).map(|missing| missing + self.buffer.len())
+    }
+
     /// Bytes that came and are not part of a whole frame yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -105,13 +144,48 @@ impl FrameReader {
 
     /// The length of the frame that begins the buffer, if it came.
     fn announced(&self) -> Option<u32> {
-        self.buffer.first_chunk().map(|length| u32::from_be_bytes(*length))
+        announced(&self.buffer)
     }
 
     /// How many bytes the first frame lacks. None when its length is unknown, or too long.
     fn missing(&self) -> Option<usize> {
         let size = usize::try_from(self.announced()?).ok().filter(|s| *s <= MAX_MESSAGE_BYTES)?;
         Some((LENGTH_BYTES + size).saturating_sub(self.buffer.len()))
+    }
+}
+
+/// The length of the frame that begins these bytes, if they have it.
+fn announced(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk().map(|length| u32::from_be_bytes(*length))
+}
+
+/// Whole frames, one behind the other; yields each without its length.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    bytes: Bytes,
+}
+
+impl Frames {
+    /// Bytes that are left, lengths included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether no frame is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+impl Iterator for Frames {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let size = usize::try_from(announced(&self.bytes)?).ok()?;
+        self.bytes.advance(LENGTH_BYTES);
+        Some(self.bytes.split_to(size.min(self.bytes.len())))
     }
 }
 

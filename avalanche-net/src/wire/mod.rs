@@ -38,7 +38,7 @@ mod unknown;
 
 pub use decode::{DecodeError, Decoded, Decoder};
 pub use encode::{Compression, EncodeError, Encoder, Frame};
-pub use frame::{FrameReader, Oversized};
+pub use frame::{FrameReader, Frames, LENGTH_BYTES, Oversized};
 pub use message::{Class, Op};
 pub use p2p::message::Message as Body;
 pub use route::{BadId, Route, id, route};

@@ -1,0 +1,309 @@
+//! Requests of which the network itself waits for the answers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use avalanche_consensus::network::{BenchConfig, Benchlist};
+use avalanche_consensus::snowball::Parameters;
+use avalanche_consensus::validators::{Validator, ValidatorSet};
+use avalanche_consensus::{Error, Id, NodeId};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::config::Limits;
+use super::driver::Clock;
+use super::shared::Shared;
+use super::stats;
+use crate::control::{Event, PeerValidator};
+use crate::requests::{
+    Answer, Failed, FailureCause, Refused, Registered, Request, RequestStats, Requests,
+    RequestsConfig,
+};
+use crate::wire::{Body, Class, EncodeError, Op, Route};
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestFailed {
+    /// The node is not connected. Ask another.
+    NotConnected,
+    /// The queue to the node is full. Ask another, or later.
+    QueueFull,
+    /// No answer came in time.
+    TimedOut,
+    /// The connection ended before the answer came.
+    Disconnected,
+    /// The node failed so often lately that it is not waited for.
+    Benched,
+    /// The application of the node answered that it failed.
+    App {
+        /// What failed; AvalancheGo's own codes are negative.
+        code: i32,
+        /// In words of the node.
+        message: String,
+    },
+    /// Too much is asked at once.
+    Refused(Refused),
+    /// The request cannot be sent.
+    Encode(EncodeError),
+    /// The network is shut down.
+    ShutDown,
+}
+
+/// What names a waiting request: its answer has all of it.
+type Key = (NodeId, Id, u32, Op);
+type Waiter = oneshot::Sender<Result<Body, RequestFailed>>;
+
+/// Open requests, and who waits for each.
+#[derive(Debug)]
+pub(crate) struct Requester {
+    clock: Clock,
+    state: Mutex<State>,
+    /// Open requests: most answers are of requests that somebody else counts.
+    open: AtomicUsize,
+    /// A request was opened.
+    opened: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    requests: Requests,
+    waiting: BTreeMap<Key, Waiter>,
+    /// Of the primary network.
+    validators: ValidatorSet,
+}
+
+impl Requester {
+    pub(crate) fn new(limits: &Limits, own: NodeId, clock: Clock) -> Result<Self, Error> {
+        let config = RequestsConfig { outstanding_max: limits.requests, ..Default::default() };
+        let state = State {
+            requests: Requests::new(config, own, clock.now())?,
+            waiting: BTreeMap::new(),
+            validators: ValidatorSet::default(),
+        };
+        Ok(Self {
+            clock,
+            state: Mutex::new(state),
+            open: AtomicUsize::new(0),
+            opened: Notify::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who fails on this chain is benched from now on.
+    pub(crate) fn add_chain(&self, chain: Id) -> Result<(), Error> {
+        let benchlist = Benchlist::new(BenchConfig::default(), &Parameters::default())?;
+        self.state().requests.add_chain(chain, benchlist);
+        Ok(())
+    }
+
+    pub(crate) fn set_validators(&self, subnet: Id, validators: &[PeerValidator]) {
+        if subnet != Id::EMPTY {
+            return;
+        }
+        let set: Vec<_> = validators
+            .iter()
+            .map(|validator| Validator { node_id: validator.node_id, weight: validator.weight })
+            .collect();
+        // A set with nodes twice, or more weight than fits, benches nobody.
+        self.state().validators = ValidatorSet::try_from(set).unwrap_or_default();
+    }
+
+    pub(crate) fn stats(&self) -> RequestStats {
+        self.state().requests.stats()
+    }
+
+    /// Opens a request and sends it; returns who waits.
+    fn begin(
+        &self,
+        shared: &Shared,
+        request: Request,
+        make: impl FnOnce(u32, Duration) -> Body,
+    ) -> Result<oneshot::Receiver<Result<Body, RequestFailed>>, RequestFailed> {
+        let peer = shared.established(&request.node).ok_or(RequestFailed::NotConnected)?;
+        let answer = request.op.answer().ok_or(Refused::NoRequest { op: request.op });
+        let answer = answer.map_err(RequestFailed::Refused)?;
+        let (waiter, waits) = oneshot::channel();
+        let registered = {
+            let mut state = self.state();
+            let registered = state.requests.register(request, self.clock.now());
+            let registered = registered.map_err(RequestFailed::Refused)?;
+            if !registered.benched {
+                let key = (request.node, request.chain, registered.request_id, answer);
+                state.waiting.insert(key, waiter);
+            }
+            self.open.store(state.requests.len(), Ordering::Release);
+            registered
+        };
+        self.opened.notify_one();
+        let Registered { request_id, timeout, benched, .. } = registered;
+        let failed = match shared.encode(make(request_id, timeout)) {
+            Ok(frame) if shared.push_frame(&peer.link, frame) => None,
+            Ok(_) => Some(RequestFailed::QueueFull),
+            Err(error) => Some(RequestFailed::Encode(error)),
+        };
+        if let Some(error) = failed {
+            let mut state = self.state();
+            let now = self.clock.now();
+            state.requests.not_sent(request.node, request.chain, request_id, request.op, now);
+            state.waiting.remove(&(request.node, request.chain, request_id, answer));
+            return Err(error);
+        }
+        if benched { Err(RequestFailed::Benched) } else { Ok(waits) }
+    }
+
+    /// Takes an answer to a request of this; others, and what is no answer, come back.
+    ///
+    /// Answers of applications that match nothing are dropped: requests of applications are all of
+    /// this. Other requests may be counted by an engine.
+    pub(crate) fn answered(
+        &self,
+        shared: &Shared,
+        node_id: NodeId,
+        route: Route,
+        op: Op,
+        body: Body,
+    ) -> Option<Body> {
+        let Some(request_id) = route.request_id.filter(|_| op.is_answer()) else {
+            return Some(body);
+        };
+        let app = op.class() == Class::App;
+        if !app && self.open.load(Ordering::Acquire) == 0 {
+            return Some(body);
+        }
+        let (answer, waiter) = {
+            let mut state = self.state();
+            let State { requests, waiting, validators } = &mut *state;
+            let now = self.clock.now();
+            let answer = requests.answer(node_id, route.chain, request_id, op, validators, now);
+            let op = if op == Op::AppError { Op::AppResponse } else { op };
+            let waiter = match answer {
+                Answer::Matched { .. } => waiting.remove(&(node_id, route.chain, request_id, op)),
+                _ => None,
+            };
+            self.open.store(requests.len(), Ordering::Release);
+            (answer, waiter)
+        };
+        match answer {
+            Answer::Matched { latency, .. } => {
+                shared.outcome(Event::Outcome { node_id, latency: Some(latency) });
+                if let Some(waiter) = waiter {
+                    // Who asked may have gone.
+                    let _ = waiter.send(Ok(body));
+                }
+                None
+            }
+            _ if app => {
+                stats::add(&shared.counters.unmatched_answers, 1);
+                None
+            }
+            _ => Some(body),
+        }
+    }
+
+    /// What was asked of a node has failed.
+    pub(crate) fn disconnected(&self, node_id: NodeId) {
+        let mut state = self.state();
+        let failed = state.requests.disconnected(&node_id, self.clock.now());
+        state.fail(&failed);
+        self.open.store(state.requests.len(), Ordering::Release);
+    }
+
+    /// Ends what is due; says when to look again.
+    fn expire(&self, shared: &Shared) -> Option<Instant> {
+        let mut state = self.state();
+        let State { requests, validators, .. } = &mut *state;
+        let failed = requests.expire(|_| Some(&*validators), self.clock.now());
+        for failed in &failed {
+            shared.outcome(Event::Outcome { node_id: failed.node, latency: None });
+        }
+        state.fail(&failed);
+        // Nobody asks for these events yet.
+        while state.requests.next_bench_event().is_some() {}
+        self.open.store(state.requests.len(), Ordering::Release);
+        state.requests.next_deadline().map(|at| self.clock.instant(at))
+    }
+
+    /// Whoever waits learns that nothing will come.
+    fn shut_down(&self) {
+        for (_, waiter) in std::mem::take(&mut self.state().waiting) {
+            let _ = waiter.send(Err(RequestFailed::ShutDown));
+        }
+    }
+}
+
+impl State {
+    fn fail(&mut self, failed: &[Failed]) {
+        for failed in failed {
+            let Some(answer) = failed.op.answer() else { continue };
+            let key = (failed.node, failed.chain, failed.request_id, answer);
+            if let Some(waiter) = self.waiting.remove(&key) {
+                let _ = waiter.send(Err(match failed.cause {
+                    FailureCause::TimedOut => RequestFailed::TimedOut,
+                    FailureCause::Disconnected => RequestFailed::Disconnected,
+                    FailureCause::NotSent => RequestFailed::QueueFull,
+                }));
+            }
+        }
+    }
+}
+
+/// Ends requests at their deadlines; runs until it is dropped.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let _end = ShutDown(&shared);
+    loop {
+        match shared.requests.expire(&shared) {
+            Some(deadline) => tokio::select! {
+                () = sleep_until(deadline) => {}
+                () = shared.requests.opened.notified() => {}
+            },
+            None => shared.requests.opened.notified().await,
+        }
+    }
+}
+
+struct ShutDown<'a>(&'a Shared);
+
+impl Drop for ShutDown<'_> {
+    fn drop(&mut self) {
+        self.0.requests.shut_down();
+    }
+}
+
+/// Asks, and waits for the answer. Who stops waiting leaves the request open until its deadline.
+pub(crate) async fn request(
+    shared: &Shared,
+    request: Request,
+    make: impl FnOnce(u32, Duration) -> Body,
+) -> Result<Body, RequestFailed> {
+    let waits = shared.requests.begin(shared, request, make)?;
+    waits.await.unwrap_or(Err(RequestFailed::ShutDown))
+}
+
+impl fmt::Display for RequestFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => f.write_str("the node is not connected; ask another"),
+            Self::QueueFull => {
+                f.write_str("the queue to the node is full; ask another, or later")
+            }
+            Self::TimedOut => f.write_str("no answer came in time"),
+            Self::Disconnected => f.write_str("the connection ended before the answer came"),
+            Self::Benched => f.write_str("the node failed too often lately; ask another"),
+            Self::App { code, message } => {
+                write!(f, "the node's application failed with code {code}: {message}")
+            }
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Encode(error) => error.fmt(f),
+            Self::ShutDown => f.write_str("the network is shut down"),
+        }
+    }
+}
+
+impl std::error::Error for RequestFailed {}
