@@ -1,6 +1,9 @@
 //! What the control of a network is told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use avalanche_consensus::Id;
 
 use crate::peers::{Admissions, DialerConfig, HelloConfig, ScoreConfig, TrackerConfig};
 
@@ -10,6 +13,11 @@ use crate::peers::{Admissions, DialerConfig, HelloConfig, ScoreConfig, TrackerCo
 pub struct ControlConfig {
     /// What is said in handshakes, and asked of those of peers.
     pub hello: HelloConfig,
+    /// Subnets that this node tracks besides the primary network, at most
+    /// [`TRACKED_SUBNETS_MAX`](crate::peers::TRACKED_SUBNETS_MAX).
+    pub tracked_subnets: BTreeSet<Id>,
+    /// Whether this node wants to know the validators of all subnets.
+    pub all_subnets: bool,
     /// Claimed addresses.
     pub tracker: TrackerConfig,
     /// Dialling.
@@ -38,6 +46,8 @@ impl ControlConfig {
     pub fn new(hello: HelloConfig) -> Self {
         Self {
             hello,
+            tracked_subnets: BTreeSet::new(),
+            all_subnets: false,
             tracker: TrackerConfig::default(),
             dialer: DialerConfig::default(),
             scores: ScoreConfig::default(),

@@ -15,7 +15,7 @@ use crate::identity::{BlsPublicKey, Certificate, SignedIp};
 use crate::peers::{
     Admission, Admissions, Ban, Bans, Dialer, IpTracker, PeerKind, Score, Scores, SeedStream,
 };
-use crate::wire::{self, Body};
+use crate::wire::{Body, build};
 
 /// Who is connected, and who shall be.
 ///
@@ -149,7 +149,7 @@ impl Control {
                 Due::Close(reason) => self.end(at, connection, reason),
                 Due::Ping => match self.still_welcome(at, connection) {
                     // There is no measure of uptime yet but that the connection is up.
-                    Ok(()) => self.send(connection, wire::ping(100)),
+                    Ok(()) => self.send(connection, build::ping(100)),
                     Err(reason) => self.end(at, connection, reason),
                 },
             }
@@ -183,7 +183,7 @@ impl Control {
     #[must_use]
     pub fn best(&self, count: usize, now: Timestamp) -> Vec<Score> {
         let finished = self.peers.values().filter(|peer| peer.finished);
-        self.scores.best(finished.map(|peer| peer.certificate.node_id()), count, now)
+        self.scores.best(count, finished.map(|peer| peer.certificate.node_id()), now)
     }
 
     /// Who is banned.

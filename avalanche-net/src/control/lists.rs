@@ -8,13 +8,19 @@ use super::{ConnectionId, Control, Moment};
 use crate::CloseReason;
 use crate::identity::BlsPublicKey;
 use crate::peers::{self, Filter};
-use crate::wire::{self, Body, p2p};
+use crate::wire::{Body, build, p2p};
 
 impl Control {
     /// This node's handshake.
     pub(super) fn hello(&self, at: Moment) -> p2p::Handshake {
-        let (filter, salt) = self.tracker.known_peers();
-        peers::make_hello(&self.config.hello, at.unix, &self.signed_ip, Some((filter, salt)))
+        peers::make_hello(
+            &self.config.hello,
+            at.unix,
+            &self.signed_ip,
+            &self.config.tracked_subnets,
+            self.config.all_subnets,
+            Some(self.tracker.known_peers()),
+        )
     }
 
     /// Handles a message of class [`Control`](crate::wire::Class::Control); an error ends the connection.
@@ -51,9 +57,9 @@ impl Control {
                 };
                 let filter = Filter::parse(&known.filter, &known.salt)
                     .map_err(|_| CloseReason::InvalidBloomFilter)?;
-                let list = self.list_for(connection, &filter, asked.all_subnets);
+                let list = self.list_for(connection, Some(&filter), asked.all_subnets);
                 if !list.is_empty() {
-                    self.send(connection, wire::peer_list(list));
+                    self.send(connection, build::peer_list(list));
                 }
                 Ok(())
             }
@@ -61,7 +67,7 @@ impl Control {
                 if ping.uptime > 100 {
                     return Err(CloseReason::MalformedPing);
                 }
-                self.send(connection, wire::pong());
+                self.send(connection, build::pong());
                 Ok(())
             }
             Body::Pong(_) => {
@@ -89,12 +95,11 @@ impl Control {
             peers::check_hello(&self.config.hello, at.unix, &peer.certificate, key, hello)?;
         let (info, all_subnets) = (Arc::new(info), hello.all_subnets);
         peer.info = Some(Arc::clone(&info));
-        let certificate = peer.certificate.clone();
-        self.tracker.connected(&certificate, &info);
+        peer.bls_verified = key.cloned();
+        self.tracker.connected(&info);
         // Always answered, be it with an empty list: that ends the other's handshake.
-        let filter = filter.unwrap_or_else(Filter::empty);
-        let list = self.list_for(connection, &filter, all_subnets);
-        self.send(connection, wire::peer_list(list));
+        let list = self.list_for(connection, filter.as_ref(), all_subnets);
+        self.send(connection, build::peer_list(list));
         Ok(())
     }
 
@@ -102,7 +107,7 @@ impl Control {
     fn list_for(
         &mut self,
         connection: ConnectionId,
-        filter: &Filter,
+        filter: Option<&Filter>,
         all_subnets: bool,
     ) -> Vec<p2p::ClaimedIpPort> {
         let Some(peer) = self.peers.get(&connection) else { return Vec::new() };
@@ -112,18 +117,17 @@ impl Control {
 
     /// What was checked at the handshake can change with the validators.
     pub(super) fn still_welcome(
-        &self,
+        &mut self,
         at: Moment,
         connection: ConnectionId,
     ) -> Result<(), CloseReason> {
-        let Some(peer) = self.peers.get(&connection) else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(&connection) else { return Ok(()) };
         let Some(info) = &peer.info else { return Ok(()) };
-        if self.bls_keys.get(&info.node_id).is_some_and(|key| !info.signed_ip.verify_bls(key)) {
-            return Err(CloseReason::InvalidSignature);
-        }
-        if !self.config.hello.compatibility.is_compatible(&info.version, at.unix) {
-            return Err(CloseReason::IncompatibleVersion);
-        }
+        let key = self.bls_keys.get(&info.node_id);
+        // To verify takes a millisecond: once for each key.
+        let unverified = key.filter(|key| peer.bls_verified.as_ref() != Some(*key));
+        info.recheck(&self.config.hello, at.unix, unverified)?;
+        peer.bls_verified = key.cloned();
         Ok(())
     }
 
@@ -143,7 +147,7 @@ impl Control {
             .collect();
         let Some(connection) = peers::choose(&candidates, &mut self.random).copied() else { return };
         let (filter, salt) = self.tracker.known_peers();
-        let body = wire::get_peer_list(filter, salt, self.config.hello.all_subnets);
+        let body = build::get_peer_list(filter, salt, self.config.all_subnets);
         self.send(connection, body);
     }
 }

@@ -8,7 +8,7 @@ use avalanche_consensus::Timestamp;
 
 use super::Direction;
 use crate::CloseReason;
-use crate::identity::Certificate;
+use crate::identity::{BlsPublicKey, Certificate};
 use crate::peers::PeerInfo;
 
 /// One connection: TLS is done, and it is not closed.
@@ -30,6 +30,8 @@ pub(super) struct Peer {
     /// What its handshake said.
     pub(super) info: Option<Arc<PeerInfo>>,
     pub(super) finished: bool,
+    /// The registered key with which the signature of its address was verified.
+    pub(super) bls_verified: Option<BlsPublicKey>,
     opened: Timestamp,
     next_ping: Timestamp,
     /// When the ping was sent that was not answered yet.
@@ -59,6 +61,7 @@ impl Peer {
             remote,
             info: None,
             finished: false,
+            bls_verified: None,
             opened: now,
             next_ping: now.after(ping_interval),
             ping_sent: None,
@@ -99,7 +102,7 @@ impl Peer {
         Ok(now.since(sent))
     }
 
-    /// The share of the time since the connection began that it was up: all of it.
+    /// Whether its handshake came.
     pub(super) fn is_greeted(&self) -> bool {
         self.info.is_some()
     }

@@ -8,7 +8,7 @@ use avalanche_consensus::Id;
 
 use super::InboxConfig;
 use crate::control::ControlConfig;
-use crate::peers::{Compatibility, HelloConfig};
+use crate::peers::{HelloConfig, TRACKED_SUBNETS_MAX};
 use crate::queue::OutboundConfig;
 use crate::throttle::{BandwidthConfig, ConnectionConfig, CpuConfig, MessageThrottle, PoolConfig};
 use crate::wire::Compression;
@@ -128,8 +128,7 @@ impl NetworkConfig {
     /// mainnet (1) and Fuji (5).
     #[must_use]
     pub fn new(network_id: u32, listen: SocketAddr) -> Self {
-        let hello = HelloConfig::new(network_id, Compatibility::v1_14_2(0));
-        let mut control = ControlConfig::new(hello);
+        let mut control = ControlConfig::new(HelloConfig::new(network_id, 0));
         control.dialer.allow_private_ips = !matches!(network_id, 1 | 5);
         Self { listen, public: None, control, limits: Limits::default() }
     }
@@ -137,8 +136,7 @@ impl NetworkConfig {
     /// Tracks these subnets besides the primary network.
     #[must_use]
     pub fn with_subnets(mut self, subnets: impl IntoIterator<Item = Id>) -> Self {
-        self.control.hello.tracked_subnets = subnets.into_iter().collect();
-        self.control.tracker.tracked_subnets = self.control.hello.tracked_subnets.clone();
+        self.control.tracked_subnets = subnets.into_iter().collect();
         self
     }
 
@@ -169,7 +167,7 @@ impl NetworkConfig {
         if let Some((field, _)) = must_not_be_zero.into_iter().find(|(_, zero)| *zero) {
             return Err(ConfigError::Zero { field });
         }
-        let (subnets, max) = (self.control.hello.tracked_subnets.len(), HelloConfig::SUBNETS_MAX);
+        let (subnets, max) = (self.control.tracked_subnets.len(), TRACKED_SUBNETS_MAX);
         if subnets > max {
             return Err(ConfigError::TooManySubnets { subnets, max });
         }

@@ -301,8 +301,9 @@ impl Inbox {
     /// Cancel safe: messages are taken only when this returns.
     pub async fn recv_many(&mut self, into: &mut Vec<Delivery>, most: usize) -> usize {
         self.handled();
+        let shared = Arc::clone(&self.shared);
         loop {
-            let arrived = self.shared.arrived.notified();
+            let arrived = shared.arrived.notified();
             let (taken, closed) = self.take(into, most);
             if taken > 0 || closed || most == 0 {
                 self.hand(into.get(into.len() - taken..).unwrap_or_default());

@@ -37,6 +37,12 @@ impl Places {
         }
     }
 
+    /// Places that are taken.
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken.load(Ordering::Acquire)
+    }
+
     fn give_back(&self, count: u32) {
         self.taken.fetch_sub(count, Ordering::AcqRel);
         self.freed.notify_one();
