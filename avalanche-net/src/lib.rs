@@ -4,6 +4,7 @@ mod close_reason;
 pub mod identity;
 pub mod peers;
 pub mod queue;
+pub mod requests;
 pub mod throttle;
 pub mod transport;
 pub mod wire;
