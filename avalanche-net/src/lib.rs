@@ -6,6 +6,7 @@ pub mod identity;
 pub mod network;
 pub mod peers;
 pub mod queue;
+pub mod requests;
 pub mod throttle;
 pub mod transport;
 pub mod wire;

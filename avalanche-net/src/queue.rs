@@ -26,18 +26,7 @@
 
 use std::collections::VecDeque;
 
-/// What a frame is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// Connections.
-    Control,
-    /// Votes.
-    Consensus,
-    /// Catching up.
-    Sync,
-    /// Applications.
-    App,
-}
+use crate::wire::{Class, Frame};
 
 /// What the queue has to know of a frame.
 pub trait Queued {
@@ -151,6 +140,16 @@ struct Lane<T> {
     /// Units that it earns for each byte of a lane above it.
     earns: u64,
     stats: LaneStats,
+}
+
+impl Queued for Frame {
+    fn class(&self) -> Class {
+        self.op().class()
+    }
+
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
 }
 
 impl<T: Queued> Outbound<T> {

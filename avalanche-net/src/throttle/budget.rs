@@ -4,7 +4,7 @@ use avalanche_consensus::NodeId;
 
 use super::pools::Pools;
 use super::{PoolConfig, Stake};
-use crate::queue::Class;
+use crate::wire::Class;
 
 /// Accounts for the bytes in the outbound queues of all peers, so that slow peers cannot fill the
 /// memory (AvalancheGo's `network/throttling/outbound_msg_throttler.go`). What does not fit is
