@@ -35,12 +35,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some(folder) => Identity::load_or_create(folder)?,
         None => Identity::generate()?,
     });
+    // It must run before the first line says that there is somebody to interrupt.
+    let mut interrupted = tokio::spawn(tokio::signal::ctrl_c());
+    tokio::task::yield_now().await;
     let config = NetworkConfig::new(options.network_id, options.addr);
     let network = Network::start(config, Arc::clone(&identity)).await?;
     let (mut inbox, mut events) = (network.register(options.chain)?, network.events());
     let report = Report { json: options.json };
     let responder = Responder { chain: options.chain, genesis: GENESIS, report };
-    let key = identity.bls_key().public_key().to_string();
+    let key = identity.bls().public_key().to_string();
     let addr = network.local_addr().to_string();
     report.listening(identity.node_id(), &addr, options.chain, GENESIS, &key);
     options.connect.iter().for_each(|address| network.connect(*address));
@@ -48,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::select! {
             Some(delivery) = inbox.recv() => responder.answer(&network, &delivery),
             Ok(event) = events.recv() => report.event(&event),
-            done = tokio::signal::ctrl_c() => break done?,
+            done = &mut interrupted => break done??,
         }
     }
     let stats = network.shutdown().await;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use avalanche_consensus::Id;
 
-pub const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 usage: listen --addr IP:PORT --network-id N [options]
 
   --addr IP:PORT      where to listen for peers; port 0 takes a free one
@@ -18,18 +18,18 @@ usage: listen --addr IP:PORT --network-id N [options]
 
 /// What to run.
 #[derive(Debug)]
-pub struct Options {
-    pub addr: SocketAddr,
-    pub network_id: u32,
-    pub chain: Id,
-    pub identity: Option<PathBuf>,
-    pub connect: Vec<SocketAddr>,
-    pub json: bool,
+pub(crate) struct Options {
+    pub(crate) addr: SocketAddr,
+    pub(crate) network_id: u32,
+    pub(crate) chain: Id,
+    pub(crate) identity: Option<PathBuf>,
+    pub(crate) connect: Vec<SocketAddr>,
+    pub(crate) json: bool,
 }
 
 impl Options {
     /// Reads the arguments behind the name of the program; `None` if they ask for help.
-    pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let (mut addr, mut network_id) = (None, None);
         let mut chain = Id::new([1; 32]);
         let (mut identity, mut connect, mut json) = (None, Vec::new(), false);

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 /// Writes events to standard output.
 #[derive(Clone, Copy, Debug)]
-pub struct Report {
-    pub json: bool,
+pub(crate) struct Report {
+    pub(crate) json: bool,
 }
 
 impl Report {
     /// The first line.
-    pub fn listening(self, node_id: NodeId, addr: &str, chain: Id, genesis: Id, bls_key: &str) {
+    pub(crate) fn listening(self, node_id: NodeId, addr: &str, chain: Id, genesis: Id, bls_key: &str) {
         self.line(
             &format!(
                 "{node_id} listens on {addr}\nchain {chain}, last accepted {genesis} (genesis)\n\
@@ -32,7 +32,7 @@ impl Report {
     }
 
     /// What happened to a peer.
-    pub fn event(self, event: &NetworkEvent) {
+    pub(crate) fn event(self, event: &NetworkEvent) {
         match event {
             NetworkEvent::Connected { peer, remote } => self.line(
                 &format!("connected {} {remote} {}", peer.node_id, peer.version),
@@ -68,7 +68,7 @@ impl Report {
     }
 
     /// A message that wants no answer.
-    pub fn gossip(self, node_id: NodeId, bytes: usize) {
+    pub(crate) fn gossip(self, node_id: NodeId, bytes: usize) {
         self.line(
             &format!("gossip of {bytes} bytes from {node_id}"),
             &json!({ "event": "gossip", "node_id": node_id.to_string(), "bytes": bytes }),
@@ -76,7 +76,7 @@ impl Report {
     }
 
     /// The last line.
-    pub fn stopped(self, stats: &NetworkStats) {
+    pub(crate) fn stopped(self, stats: &NetworkStats) {
         let mut counts = serde_json::Map::new();
         for (reason, count) in &stats.closed {
             counts.insert((*reason).to_owned(), Value::from(*count));

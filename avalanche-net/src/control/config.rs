@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use avalanche_consensus::Id;
 
-use crate::peers::{Admissions, DialerConfig, HelloConfig, ScoreConfig, TrackerConfig};
+use crate::peers::{Admissions, DialerConfig, HelloConfig, ScoreConfig};
 
 /// Rules and times of the control. The defaults are AvalancheGo's unless said otherwise
 /// (`utils/constants/networking.go`).
@@ -16,10 +16,8 @@ pub struct ControlConfig {
     /// Subnets that this node tracks besides the primary network, at most
     /// [`TRACKED_SUBNETS_MAX`](crate::peers::TRACKED_SUBNETS_MAX).
     pub tracked_subnets: BTreeSet<Id>,
-    /// Whether this node wants to know the validators of all subnets.
-    pub all_subnets: bool,
-    /// Claimed addresses.
-    pub tracker: TrackerConfig,
+    /// Whether connections with the validators of all subnets are wanted: no.
+    pub connect_to_all_validators: bool,
     /// Dialling.
     pub dialer: DialerConfig,
     /// Scores of peers.
@@ -47,8 +45,7 @@ impl ControlConfig {
         Self {
             hello,
             tracked_subnets: BTreeSet::new(),
-            all_subnets: false,
-            tracker: TrackerConfig::default(),
+            connect_to_all_validators: false,
             dialer: DialerConfig::default(),
             scores: ScoreConfig::default(),
             max_peers: Admissions::MAX_PEERS_DEFAULT,

@@ -1,6 +1,6 @@
 //! The state machine, and the life of connections.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::{ConnectionId, ControlConfig, Direction, Event, Moment, Output, PeerV
 use crate::CloseReason;
 use crate::identity::{BlsPublicKey, Certificate, SignedIp};
 use crate::peers::{
-    Admission, Admissions, Ban, Bans, Dialer, IpTracker, PeerKind, Score, Scores, SeedStream,
+    Admission, Admissions, Ban, Bans, ClaimedIp, Dialer, IpTracker, PeerKind, Score,
+    Scores, SeedStream, TrackerConfig,
 };
 use crate::wire::{Body, build};
 
@@ -46,6 +47,8 @@ pub struct Control {
     pub(super) nodes: BTreeMap<NodeId, ConnectionId>,
     /// Addresses that the user wants a connection with, whoever is there.
     addresses: BTreeMap<SocketAddr, Target>,
+    /// Where the user says that nodes are. As many as the tracker has room for.
+    manual: BTreeMap<NodeId, SocketAddr>,
     /// Nodes that are dialled, by the address of the dial.
     dialling: BTreeMap<SocketAddr, NodeId>,
     /// Registered BLS keys of validators of the primary network.
@@ -77,17 +80,23 @@ impl Control {
     ) -> Self {
         let mut random = SeedStream::new(&seed);
         let dialer = Dialer::new(config.dialer.clone(), &random.bytes());
-        let tracker =
-            IpTracker::new(config.tracker.clone(), certificate.node_id(), &random.bytes(), at.now);
+        let tracker = TrackerConfig {
+            tracked_subnets: config.tracked_subnets.clone(),
+            connect_to_all_validators: config.connect_to_all_validators,
+            max_clock_difference: config.hello.max_clock_difference,
+            ..TrackerConfig::new(certificate.node_id())
+        };
+        let tracker = IpTracker::new(tracker, &random.bytes(), at.now);
         Self {
             tracker,
             dialer,
-            scores: Scores::new(config.scores),
+            scores: Scores::new(config.scores.clone()),
             bans: Bans::new(),
             admissions: Admissions::new(config.max_peers),
             peers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            manual: BTreeMap::new(),
             dialling: BTreeMap::new(),
             bls_keys: BTreeMap::new(),
             next_list: at.now.after(config.peer_list_interval),
@@ -118,8 +127,10 @@ impl Control {
             }
             Event::Connect { address } => self.connect(at, address),
             Event::Track { node_id, address } => {
-                self.tracker.track(node_id);
-                self.want(at, node_id, address);
+                if self.tracker.track_manually(node_id) {
+                    self.manual.insert(node_id, address);
+                    self.want(at, node_id, address);
+                }
             }
             Event::Validators { subnet, validators } => self.validators(at, subnet, &validators),
             Event::Outcome { node_id, latency: Some(latency) } => {
@@ -164,7 +175,8 @@ impl Control {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let timeout = self.config.handshake_timeout;
         let peers = self.peers.values().map(|peer| peer.deadline(timeout)).min();
-        [peers, self.dialer.next_deadline(), Some(self.next_list)].into_iter().flatten().min()
+        let always = self.next_list.min(self.tracker.next_deadline());
+        [peers, self.dialer.next_deadline(), Some(always)].into_iter().flatten().min()
     }
 
     /// The next thing to do.
@@ -208,15 +220,28 @@ impl Control {
     }
 
     fn kind(&self, node_id: &NodeId) -> PeerKind {
-        if self.tracker.is_validator(node_id) {
+        if self.is_validator(node_id) {
             PeerKind::Validator
-        } else if self.tracker.is_tracked(node_id)
+        } else if self.manual.contains_key(node_id)
             || self.addresses.values().any(|target| target.node_id == Some(*node_id))
         {
             PeerKind::Manual
         } else {
             PeerKind::Other
         }
+    }
+
+    /// Whether a node validates the primary network or a subnet that this node tracks.
+    pub(super) fn is_validator(&self, node_id: &NodeId) -> bool {
+        let tracked = self.config.tracked_subnets.iter();
+        [Id::EMPTY].iter().chain(tracked).any(|subnet| self.tracker.is_member(subnet, node_id))
+    }
+
+    /// Where a node is that is wanted: where it claims to be, or where the user says.
+    fn wanted_at(&self, node_id: &NodeId) -> Option<SocketAddr> {
+        let claimed = self.tracker.claim(node_id).map(ClaimedIp::addr);
+        let manual = self.manual.get(node_id).copied();
+        claimed.or(manual).filter(|_| self.tracker.wants(node_id))
     }
 
     fn opened(
@@ -328,7 +353,7 @@ impl Control {
         }
         if self.dialer.wants(&node_id) {
             self.dialer.failed(&node_id, at.now);
-        } else if let Some(address) = self.tracker.wanted_address(&node_id) {
+        } else if let Some(address) = self.wanted_at(&node_id) {
             self.want(at, node_id, address);
         }
     }
@@ -372,9 +397,13 @@ impl Control {
             });
             self.bls_keys = keys.collect();
         }
-        let nodes = validators.iter().map(|validator| validator.node_id);
-        for (node_id, address) in self.tracker.set_validators(subnet, nodes) {
-            self.want(at, node_id, address);
+        let nodes: BTreeSet<_> = validators.iter().map(|validator| validator.node_id).collect();
+        // Those for which there is no room are counted by the tracker.
+        self.tracker.set_validators(subnet, &nodes);
+        for node_id in nodes {
+            if let Some(address) = self.wanted_at(&node_id) {
+                self.want(at, node_id, address);
+            }
         }
         for node_id in self.nodes.keys().copied().collect::<Vec<_>>() {
             let kind = self.kind(&node_id);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use avalanche_consensus::NodeId;
+use avalanche_consensus::sampler::Uniform;
 
 use super::{ConnectionId, Control, Moment};
 use crate::CloseReason;
 use crate::identity::BlsPublicKey;
-use crate::peers::{self, Filter};
+use crate::peers::{self, ClaimedIp, Filter, PeerListRequest};
 use crate::wire::{Body, build, p2p};
 
 impl Control {
@@ -18,7 +19,7 @@ impl Control {
             at.unix,
             &self.signed_ip,
             &self.config.tracked_subnets,
-            self.config.all_subnets,
+            self.tracker.looks_after_all_subnets(),
             Some(self.tracker.known_peers()),
         )
     }
@@ -42,7 +43,7 @@ impl Control {
                 if !peer.finished {
                     self.finished(connection);
                 }
-                let wanted = self.tracker.claimed(at.unix, list.claimed_ip_ports)?;
+                let wanted = self.tracker.claimed(at.unix, &list)?;
                 for (node_id, address) in wanted {
                     self.want(at, node_id, address);
                 }
@@ -96,7 +97,7 @@ impl Control {
         let (info, all_subnets) = (Arc::new(info), hello.all_subnets);
         peer.info = Some(Arc::clone(&info));
         peer.bls_verified = key.cloned();
-        self.tracker.connected(&info);
+        self.tracker.connected(&ClaimedIp::of_peer(&info), &info.tracked_subnets);
         // Always answered, be it with an empty list: that ends the other's handshake.
         let list = self.list_for(connection, filter.as_ref(), all_subnets);
         self.send(connection, build::peer_list(list));
@@ -112,7 +113,14 @@ impl Control {
     ) -> Vec<p2p::ClaimedIpPort> {
         let Some(peer) = self.peers.get(&connection) else { return Vec::new() };
         let Some(info) = peer.info.clone() else { return Vec::new() };
-        self.tracker.peer_list(&info, filter, all_subnets, &mut self.random)
+        let request = PeerListRequest {
+            requester: info.node_id,
+            tracked_subnets: &info.tracked_subnets,
+            all_subnets,
+            known_peers: filter,
+        };
+        let claims = self.tracker.peer_list(request, &mut self.random);
+        claims.iter().map(ClaimedIp::to_wire).collect()
     }
 
     /// What was checked at the handshake can change with the validators.
@@ -133,7 +141,7 @@ impl Control {
 
     /// Asks one validator for the peers that this node does not know, if it is time.
     pub(super) fn ask_for_peers(&mut self, at: Moment) {
-        self.tracker.maintain(at.now);
+        self.tracker.tick(at.now);
         if at.now < self.next_list {
             return;
         }
@@ -142,12 +150,14 @@ impl Control {
             .peers
             .iter()
             .filter(|(_, peer)| peer.finished)
-            .filter(|(_, peer)| self.tracker.is_validator(&peer.certificate.node_id()))
+            .filter(|(_, peer)| self.is_validator(&peer.certificate.node_id()))
             .map(|(connection, _)| *connection)
             .collect();
-        let Some(connection) = peers::choose(&candidates, &mut self.random).copied() else { return };
-        let (filter, salt) = self.tracker.known_peers();
-        let body = build::get_peer_list(filter, salt, self.config.all_subnets);
-        self.send(connection, body);
+        let mut order = Uniform::new(candidates.len() as u64);
+        let chosen = order.next(&mut self.random).and_then(|at| usize::try_from(at).ok());
+        let Some(connection) = chosen.and_then(|at| candidates.get(at).copied()) else { return };
+        let p2p::BloomFilter { filter, salt } = self.tracker.known_peers();
+        let all_subnets = self.tracker.looks_after_all_subnets();
+        self.send(connection, build::get_peer_list(filter, salt, all_subnets));
     }
 }

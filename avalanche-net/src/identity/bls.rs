@@ -195,6 +195,14 @@ impl fmt::Debug for BlsSecretKey {
     }
 }
 
+/// `0x` and 96 hex digits, as AvalancheGo's API writes it.
+impl fmt::Display for BlsPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        self.to_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl fmt::Debug for BlsPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BlsPublicKey(")?;

@@ -166,9 +166,9 @@ impl Driver {
     }
 
     fn serve(&mut self, id: ConnectionId) {
-        let Some((node_id, remote)) = self.control.peer(id) else { return };
+        let Some((node_id, _)) = self.control.peer(id) else { return };
         let Some(stream) = self.shared.waiting.take(id) else { return };
-        let link = Arc::new(self.shared.link(id, node_id, remote));
+        let link = Arc::new(self.shared.link(id, node_id));
         self.links.insert(id, Arc::clone(&link));
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {

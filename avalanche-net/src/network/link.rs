@@ -1,6 +1,5 @@
 //! One connection, as its tasks and the rest of the network share it.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -24,7 +23,6 @@ const RESERVE_STEP: usize = 32 * 1024;
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) node_id: NodeId,
-    pub(crate) remote: SocketAddr,
     /// For messages that were read and are not handled yet.
     pub(crate) places: Arc<Places>,
     inbound: Arc<Inbound>,
@@ -49,14 +47,12 @@ impl Link {
     pub(crate) fn new(
         id: ConnectionId,
         node_id: NodeId,
-        remote: SocketAddr,
         limits: &Limits,
         inbound: Arc<Inbound>,
     ) -> Self {
         Self {
             id,
             node_id,
-            remote,
             places: Arc::new(Places::new(limits.messages_in_work)),
             inbound,
             queue: Mutex::new(Queue { frames: Outbound::new(&limits.queue), reserved: 0 }),

@@ -38,7 +38,7 @@ mod shared;
 mod stats;
 mod ticket;
 
-pub use config::{Limits, NetworkConfig};
+pub use config::{ConfigError, Limits, NetworkConfig};
 pub use error::Error;
 pub use events::NetworkEvent;
 pub use handle::{Network, Sent};

@@ -144,8 +144,10 @@ impl Requester {
         self.opened.notify_one();
         let Registered { request_id, timeout, benched, .. } = registered;
         let failed = match shared.encode(make(request_id, timeout)) {
-            Ok(frame) if shared.push_frame(&peer.link, frame) => None,
-            Ok(_) => Some(RequestFailed::QueueFull),
+            Ok(frame) => {
+                let queued = shared.push_frame(&peer.link, frame);
+                (!queued).then_some(RequestFailed::QueueFull)
+            }
             Err(error) => Some(RequestFailed::Encode(error)),
         };
         if let Some(error) = failed {

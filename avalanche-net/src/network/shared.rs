@@ -1,7 +1,6 @@
 //! What the tasks of a network share.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use avalanche_consensus::{Id, NodeId};
@@ -69,8 +68,8 @@ impl Shared {
         self.established.read().unwrap_or_else(PoisonError::into_inner).get(node_id).cloned()
     }
 
-    pub(crate) fn link(&self, id: ConnectionId, node_id: NodeId, remote: SocketAddr) -> Link {
-        Link::new(id, node_id, remote, &self.limits, Arc::clone(&self.inbound))
+    pub(crate) fn link(&self, id: ConnectionId, node_id: NodeId) -> Link {
+        Link::new(id, node_id, &self.limits, Arc::clone(&self.inbound))
     }
 
     pub(crate) fn connected(&self, link: Arc<Link>, info: Arc<PeerInfo>) {
