@@ -2,6 +2,8 @@
 
 mod close_reason;
 pub mod identity;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod wire;
 
