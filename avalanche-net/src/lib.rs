@@ -3,6 +3,8 @@
 mod close_reason;
 pub mod identity;
 pub mod peers;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod wire;
 

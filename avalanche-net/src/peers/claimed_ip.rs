@@ -6,7 +6,7 @@ use std::time::Duration;
 use avalanche_consensus::NodeId;
 use bytes::Bytes;
 
-use super::hello::{check_claim, ip_bytes, parse_addr, parse_filter};
+use super::hello::{canonical, check_claim, ip_bytes, parse_addr, parse_filter};
 use super::{Filter, PeerInfo, gossip_id};
 use crate::CloseReason;
 use crate::identity::{Certificate, UnsignedIp};
@@ -36,9 +36,10 @@ impl ClaimedIp {
         }
     }
 
-    /// Puts a claim together; nothing is verified.
+    /// Puts a claim together; nothing is verified. An IPv4 address in IPv6 form becomes IPv4.
     #[must_use]
     pub fn new(certificate: Certificate, ip: UnsignedIp, tls_signature: &[u8]) -> Self {
+        let ip = UnsignedIp { addr: canonical(ip.addr), ..ip };
         Self { certificate, ip, tls_signature: Bytes::copy_from_slice(tls_signature) }
     }
 
