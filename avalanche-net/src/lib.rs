@@ -7,6 +7,8 @@ pub mod network;
 pub mod peers;
 pub mod queue;
 pub mod requests;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod throttle;
 pub mod transport;
 pub mod wire;

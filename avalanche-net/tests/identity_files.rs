@@ -64,6 +64,20 @@ fn files_of_avalanchego_are_loaded() {
 }
 
 #[test]
+fn a_new_certificate_is_as_avalanchego_writes_it() {
+    let pem = include_bytes!("data/avalanchego/staker.crt");
+    let theirs = support::staker(pem);
+    let ours = Identity::generate().expect("an identity");
+    let (theirs, ours) = (theirs.der(), ours.certificate().der());
+    // Between them are lengths, which a signature changes, the end of the validity, the point, and
+    // the signature.
+    let alike = [7..46, 63..92, 156..202];
+    for range in alike {
+        assert_eq!(hex(&ours[range.clone()]), hex(&theirs[range]));
+    }
+}
+
+#[test]
 fn a_missing_file_is_named_and_nothing_is_created_beside_the_others() {
     for missing in FILES {
         let folder = Folder::new();

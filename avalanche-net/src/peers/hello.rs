@@ -272,6 +272,11 @@ pub(super) fn parse_addr(ip: &[u8], port: u32) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
+/// Without what is of this machine only, and an IPv4 address as one.
+pub(super) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
 /// The address as 16 bytes. AvalancheGo sends an IPv4 address as 4, and reads both.
 pub(super) fn ip_bytes(addr: SocketAddr) -> Bytes {
     let ip = match addr.ip() {
