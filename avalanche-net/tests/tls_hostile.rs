@@ -24,17 +24,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A ClientHello of TLS 1.2: random bytes, two cipher suites, groups and signatures of P-256.
-const TLS12_HELLO: &str = "1603010049010000450303\
+const TLS12_HELLO: &str = "160301004c010000480303\
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\
     00\
     0004c02bc02f\
     0100\
-    0018\
+    001b\
     000a000400020017\
     000d000400020403\
     000b00020100\
-    ff0100\
-    0100";
+    ff01000100";
 
 /// What an end shows and signs with.
 struct Hostile {
@@ -283,6 +282,9 @@ async fn a_client_that_does_not_speak_tls_13_is_refused_and_the_listener_goes_on
         let error = found.expect_err(name);
         assert_eq!(error.reason(), TlsFailed, "{name}: {error}");
         assert!(matches!(error, TransportError::Tls { .. }), "{name}: {error:?}");
+        // Read as what it is, that is.
+        let is_hello = error.to_string().contains("peer is incompatible");
+        assert_eq!(is_hello, name == "TLS 1.2", "{name}: {error}");
         still_listens(listener.as_mut()).await;
     }
 }
