@@ -48,6 +48,26 @@ const BOUNDED: &[(&str, &str, &str)] = &[
         "cargo bench -p avalanche-benches --bench snowman -- --test",
         "takes many minutes, most of them to build; make lint compiles it",
     ),
+    (
+        "cargo run --release -p avalanche-consensus --example replay -- \
+            avalanche-consensus/conformance/snowman.jsonl.zst",
+        "cargo check -p avalanche-consensus --example replay && \
+            cargo run --release --example replay -- avalanche-consensus/conformance/snowman.jsonl.zst",
+        "compiles the core once more; checked so, and run from the build of the other examples",
+    ),
+    (
+        "cargo run --release -p avalanche-consensus --example replay -- --time \
+            avalanche-consensus/conformance/bench-snowman.jsonl.zst",
+        "cargo run --release --example replay -- --time \
+            avalanche-consensus/conformance/bench-snowman.jsonl.zst",
+        "as above",
+    ),
+    (
+        "cargo run --release -p avalanche-consensus --example replay -- \
+            avalanche-consensus/conformance/*.zst",
+        "cargo run --release --example replay -- avalanche-consensus/conformance/*.zst",
+        "as above",
+    ),
 ];
 
 /// Profile settings for the commands. Link-time optimisation over one unit a crate is most of what a
