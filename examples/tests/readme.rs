@@ -4,6 +4,10 @@
 //! Commands stand in `sh` blocks, one a line, and run at the root of the workspace. A command that
 //! takes long, writes to the tree or is this very test run is listed in [`BOUNDED`] with the form
 //! that runs in its place.
+//!
+//! Commands are those of a reader, but release builds are the quicker ones of [`PROFILE`]: what is
+//! shown is that a command builds, runs and succeeds. Times that it prints are not those of a release,
+//! and no test reads them.
 #![cfg(test)]
 
 mod support;
@@ -44,6 +48,37 @@ const BOUNDED: &[(&str, &str, &str)] = &[
         "cargo bench -p avalanche-benches --bench snowman -- --test",
         "takes many minutes, most of them to build; make lint compiles it",
     ),
+    (
+        "cargo run --release -p avalanche-consensus --example replay -- \
+            avalanche-consensus/conformance/snowman.jsonl.zst",
+        "cargo check -p avalanche-consensus --example replay && \
+            cargo run --release --example replay -- avalanche-consensus/conformance/snowman.jsonl.zst",
+        "compiles the core once more; checked so, and run from the build of the other examples",
+    ),
+    (
+        "cargo run --release -p avalanche-consensus --example replay -- --time \
+            avalanche-consensus/conformance/bench-snowman.jsonl.zst",
+        "cargo run --release --example replay -- --time \
+            avalanche-consensus/conformance/bench-snowman.jsonl.zst",
+        "as above",
+    ),
+    (
+        "cargo run --release -p avalanche-consensus --example replay -- \
+            avalanche-consensus/conformance/*.zst",
+        "cargo run --release --example replay -- avalanche-consensus/conformance/*.zst",
+        "as above",
+    ),
+];
+
+/// Profile settings for the commands. Link-time optimisation over one unit a crate is most of what a
+/// release build of an example takes. Both profiles alike, so that they share dependencies.
+const PROFILE: &[(&str, &str)] = &[
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
+    ("CARGO_PROFILE_BENCH_LTO", "off"),
+    ("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16"),
+    ("CARGO_PROFILE_BENCH_DEBUG", "0"),
 ];
 
 /// The contents of the fenced blocks of one language.
@@ -98,7 +133,8 @@ fn run(command: &str) -> Result {
     for name in described {
         shell.env_remove(name);
     }
-    let done = shell.args(["-euo", "pipefail", "-c", command]).current_dir(root()).output()?;
+    shell.envs(PROFILE.iter().copied()).current_dir(root());
+    let done = shell.args(["-euo", "pipefail", "-c", command]).output()?;
     if done.status.success() {
         return Ok(());
     }
