@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"github.com/ava-labs/avalanchego/ids"
 	"github.com/ava-labs/avalanchego/message"
 	"github.com/ava-labs/avalanchego/network/peer"
-	"github.com/ava-labs/avalanchego/proto/pb/p2p"
 	"github.com/ava-labs/avalanchego/snow/networking/router"
 	"github.com/ava-labs/avalanchego/utils/bloom"
 	"github.com/ava-labs/avalanchego/utils/crypto/bls"
@@ -126,7 +124,9 @@ func judgeLink(ctx context.Context, r *report, l *listener, i *identity) {
 	}
 	_, err = l.connected(ctx, i.id, 0)
 	r.check("connection-reported", err)
-	r.check("ping-pong", k.ping())
+	if !r.check("ping-pong", k.ping()) {
+		return
+	}
 
 	// Nobody answers with an empty list, so an answer is no duty; the connection must survive.
 	err = k.send(newCreator().GetPeerList(bloom.EmptyFilter.Marshal(), bytes.Repeat([]byte{7}, 32), false))
@@ -167,116 +167,4 @@ func (l *listener) serves(ctx context.Context, i *identity) error {
 	}
 	defer k.close()
 	return k.ping()
-}
-
-// conversation asks over a connection of AvalancheGo's and looks at what its router gets.
-type conversation struct {
-	listener *listener
-	peer     peer.Peer
-	inbox    *journal[*message.InboundMessage]
-	requests uint32
-}
-
-// ask sends a request and returns the answer of this kind to it.
-func (c *conversation) ask(ctx context.Context, op message.Op, msg func(id uint32) (*message.OutboundMessage, error)) (any, error) {
-	c.requests++
-	id := c.requests
-	out, err := msg(id)
-	if err != nil {
-		return nil, err
-	}
-	if !c.peer.Send(ctx, out) {
-		return nil, errors.New("AvalancheGo's peer could not send")
-	}
-	in, err := c.inbox.await(ctx, op.String(), 0, func(in *message.InboundMessage) bool {
-		with, ok := message.GetRequestID(in.Message)
-		return in.Op == op && ok && with == id
-	})
-	if err != nil {
-		return nil, err
-	}
-	if chain, err := message.GetChainID(in.Message); err != nil || chain != c.listener.chain {
-		return nil, fmt.Errorf("%s names the chain %s instead of %s", op, chain, c.listener.chain)
-	}
-	return in.Message, nil
-}
-
-// deadline is what requests give; 0 would mean that it is already too late.
-const deadline = 5 * time.Second
-
-func (c *conversation) check(ctx context.Context, r *report) {
-	create, chain, tip := newCreator(), c.listener.chain, c.listener.tip
-
-	// An unknown chain first: by the time that later requests are answered, so would this one be.
-	stranger := ids.GenerateTestID()
-	if out, err := create.GetAcceptedFrontier(stranger, 0, deadline); err == nil {
-		c.peer.Send(ctx, out)
-	}
-
-	answer, err := c.ask(ctx, message.AcceptedFrontierOp, func(id uint32) (*message.OutboundMessage, error) {
-		return create.GetAcceptedFrontier(chain, id, deadline)
-	})
-	if err == nil {
-		err = same("container_id", answer.(*p2p.AcceptedFrontier).ContainerId, tip[:])
-	}
-	r.check("accepted-frontier", err)
-
-	answer, err = c.ask(ctx, message.ChitsOp, func(id uint32) (*message.OutboundMessage, error) {
-		return create.PullQuery(chain, id, deadline, tip, 1)
-	})
-	r.check("pull-query", c.compareChits(answer, err))
-	answer, err = c.ask(ctx, message.ChitsOp, func(id uint32) (*message.OutboundMessage, error) {
-		return create.PushQuery(chain, id, deadline, []byte("no block of any chain"), 1)
-	})
-	r.check("push-query", c.compareChits(answer, err))
-
-	// AvalancheGo compresses all of these; the last cannot become smaller.
-	large := make([]byte, 1<<20)
-	_, _ = rand.Read(large)
-	for _, sent := range [][]byte{nil, []byte("hello"), make([]byte, 1<<16), large} {
-		answer, err = c.ask(ctx, message.AppResponseOp, func(id uint32) (*message.OutboundMessage, error) {
-			return create.AppRequest(chain, id, deadline, sent)
-		})
-		if err == nil {
-			err = same("app_bytes", answer.(*p2p.AppResponse).AppBytes, sent)
-		}
-		r.check(fmt.Sprintf("app-request-of-%d-bytes", len(sent)), err)
-	}
-
-	r.check("unknown-chain-is-ignored", c.ignored(stranger))
-}
-
-func (c *conversation) ignored(stranger ids.ID) error {
-	c.inbox.mu.Lock()
-	defer c.inbox.mu.Unlock()
-	for _, in := range c.inbox.items {
-		if chain, err := message.GetChainID(in.Message); err == nil && chain == stranger {
-			return fmt.Errorf("it answered with %s for a chain that it does not have", in.Op)
-		}
-	}
-	return stillOpen(c.peer)
-}
-
-func (c *conversation) compareChits(answer any, err error) error {
-	if err != nil {
-		return err
-	}
-	tip := c.listener.tip
-	chits := answer.(*p2p.Chits)
-	err = errors.Join(
-		same("preferred_id", chits.PreferredId, tip[:]),
-		same("preferred_id_at_height", chits.PreferredIdAtHeight, tip[:]),
-		same("accepted_id", chits.AcceptedId, tip[:]),
-	)
-	if err == nil && chits.AcceptedHeight != 0 {
-		err = fmt.Errorf("accepted_height is %d instead of 0", chits.AcceptedHeight)
-	}
-	return err
-}
-
-func same(field string, got, want []byte) error {
-	if bytes.Equal(got, want) {
-		return nil
-	}
-	return fmt.Errorf("%s has %d bytes, %.40x..., instead of %d, %.40x...", field, len(got), got, len(want), want)
 }

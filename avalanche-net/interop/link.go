@@ -135,6 +135,10 @@ func (l *link) ping() error {
 	return err
 }
 
+// errOurEnd tells a connection that we closed, as the time for all checks was over, from one that the
+// other side closed.
+var errOurEnd = errors.New("the connection was still open when the judge had to end")
+
 // awaitClosed reads until the other side closes.
 func (l *link) awaitClosed() error {
 	for until := time.Now().Add(patience); ; {
@@ -142,6 +146,8 @@ func (l *link) awaitClosed() error {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("the connection was still open after %s", patience)
+		case errors.Is(err, net.ErrClosed):
+			return errOurEnd
 		case err != nil:
 			return nil
 		}

@@ -18,6 +18,8 @@ import (
 // judgeNetwork has the listener dial one of AvalancheGo's networks, A. Another one, B, learns of the
 // listener from A alone and dials it.
 func judgeNetwork(ctx context.Context, r *report, path string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
 	home, err := os.MkdirTemp("", "judge-")
 	if !r.check("make-directory", err) {
 		return

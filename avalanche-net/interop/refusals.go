@@ -240,16 +240,17 @@ func neverGreeted(ctx context.Context, addr netip.AddrPort, config *tls.Config) 
 		return err
 	}
 	defer raw.Close()
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	_ = raw.SetDeadline(time.Now().Add(patience))
 	conn := tls.Client(raw, config)
 	if err := conn.Handshake(); err != nil {
 		return notLate(err)
 	}
-	if n, err := conn.Read(make([]byte, 1)); n > 0 {
-		return errors.New("it sent a message to a peer without a valid certificate")
-	} else {
-		return notLate(err)
+	n, err := conn.Read(make([]byte, 1))
+	if n > 0 {
+		return errors.New("it sent a message to a peer that it should not know")
 	}
+	return notLate(err)
 }
 
 // notLate turns the error that a closed connection gives into success, and a timeout into an error.
@@ -257,6 +258,9 @@ func notLate(err error) error {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return fmt.Errorf("the connection was still open after %s", patience)
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return errOurEnd
 	}
 	return nil
 }
