@@ -9,11 +9,15 @@ import (
 	"net/netip"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/ava-labs/avalanchego/ids"
 	"github.com/ava-labs/avalanchego/message"
 	"github.com/ava-labs/avalanchego/network/peer"
+	"github.com/ava-labs/avalanchego/proto/pb/p2p"
 	"github.com/ava-labs/avalanchego/snow/networking/router"
 	"github.com/ava-labs/avalanchego/utils/bloom"
+	"github.com/ava-labs/avalanchego/utils/compression"
 	"github.com/ava-labs/avalanchego/utils/crypto/bls"
 )
 
@@ -43,6 +47,7 @@ func judgeDial(ctx context.Context, r *report, path string) {
 	if r.check("make-identity", err) {
 		judgeLink(ctx, r, l, plain)
 	}
+	r.check("peer-list-before-handshake-is-ignored", early(ctx, l))
 	old, err := oldIdentity()
 	if err == nil {
 		err = l.serves(ctx, old)
@@ -135,28 +140,89 @@ func judgeLink(ctx context.Context, r *report, l *listener, i *identity) {
 	}
 	r.check("get-peer-list", err)
 
-	for _, body := range garbage {
-		if err = k.frame(body); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = k.ping()
-	}
-	r.check("undecodable-bodies-are-skipped", err)
+	r.check("undecodable-bodies-are-skipped", k.skips())
 
 	since := l.events.mark()
 	k.close()
 	r.check("close-reported", l.disconnected(ctx, i.id, since, "remote_closed"))
 }
 
-// garbage are bodies of which no message can be made: no protobuf, a field that does not exist, zstd
-// that is none, and nothing at all.
-var garbage = [][]byte{
-	{0xff, 0xff, 0xff, 0xff, 0xff},
-	{0xfa, 0x7f, 0x01, 0x00},
-	{0x12, 0x04, 'z', 's', 't', 'd'},
-	{},
+// skips sends garbage and says whether the connection survived.
+func (l *link) skips() error {
+	bodies, err := garbage()
+	if err != nil {
+		return err
+	}
+	for _, body := range bodies {
+		if err := l.frame(body); err != nil {
+			return err
+		}
+	}
+	return l.ping()
+}
+
+// early sends its peer list before its Handshake, which means nothing, and again after it.
+func early(ctx context.Context, l *listener) error {
+	i, err := newIdentity()
+	if err != nil {
+		return err
+	}
+	k, err := i.connect(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	return errors.Join(k.send(newCreator().PeerList(nil, true)), k.greet(), k.ping())
+}
+
+// broken is how many bodies of garbage are no whole message of the protocol, in any reading. AvalancheGo
+// itself counts the others as well.
+const broken = 4
+
+// garbage are bodies of which no message can be made. A node skips them.
+func garbage() ([][]byte, error) {
+	zstd, err := compression.NewZstdCompressor(16 << 20)
+	if err != nil {
+		return nil, err
+	}
+	compress := func(m *p2p.Message) (*p2p.Message, error) {
+		body, err := proto.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		body, err = zstd.Compress(body)
+		return &p2p.Message{Message: &p2p.Message_CompressedZstd{CompressedZstd: body}}, err
+	}
+	bomb, err := compress(&p2p.Message{Message: &p2p.Message_AppGossip{
+		AppGossip: &p2p.AppGossip{ChainId: ids.Empty[:], AppBytes: make([]byte, 8<<20)},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	once, err := compress(&p2p.Message{Message: &p2p.Message_Ping{Ping: &p2p.Ping{}}})
+	if err != nil {
+		return nil, err
+	}
+	twice, err := compress(once)
+	if err != nil {
+		return nil, err
+	}
+	bodies := [][]byte{
+		{0xff, 0xff, 0xff, 0xff, 0xff},   // no protobuf
+		{0x12, 0x04, 'z', 's', 't', 'd'}, // compressed, but not by zstd
+		{0xfa, 0x7f, 0x01, 0x00},         // a kind of message that does not exist
+		// No kind at all. AvalancheGo itself reads no further after an empty frame, until its throttler of
+		// bytes lets go of another message, so a node must never send one.
+		{},
+	}
+	for _, m := range []*p2p.Message{bomb, twice} {
+		body, err := proto.Marshal(m)
+		if err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies, nil
 }
 
 // serves says whether a newcomer is served.

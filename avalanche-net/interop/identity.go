@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -61,7 +59,7 @@ func oldIdentity() (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	modern, err := selfSigned(key)
+	modern, err := selfSigned(key, "judge")
 	if err != nil {
 		return nil, err
 	}
@@ -104,20 +102,10 @@ func oldIdentity() (*identity, error) {
 	return identityOf(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
 }
 
-// foreignCertificate has a key on a curve that no node may have.
-func foreignCertificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	der, err := selfSigned(key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-}
-
-func selfSigned(key crypto.Signer) ([]byte, error) {
+func selfSigned(key crypto.Signer, subject string) ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{Organization: []string{"judge"}},
+		Subject:      pkix.Name{Organization: []string{subject}},
 		NotBefore:    time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:     time.Now().AddDate(1, 0, 0),
 	}

@@ -3,6 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,10 +18,12 @@ import (
 
 	"github.com/ava-labs/avalanchego/ids"
 	"github.com/ava-labs/avalanchego/network/peer"
+	"github.com/ava-labs/avalanchego/staking"
+	"github.com/ava-labs/avalanchego/utils/ips"
 )
 
-// refusal is a peer that must be disconnected, and why. More than one reason where AvalancheGo only
-// closes and the name of the reason is a matter of taste.
+// refusal is a peer that must be disconnected, and why. More than one reason, or none, where AvalancheGo
+// only closes and the name of the reason is a matter of taste.
 type refusal struct {
 	name    string
 	reasons []string
@@ -134,6 +141,25 @@ func refusals() []refusal {
 				return err
 			},
 		},
+		{
+			// Twice, since the first might answer a ping that it sent at once.
+			name: "pong-without-ping",
+			after: func(l *link) error {
+				return errors.Join(l.send(newCreator().Pong()), l.send(newCreator().Pong()))
+			},
+		},
+		{
+			name:  "uptime-of-101-percent",
+			after: func(l *link) error { return l.send(newCreator().Ping(101)) },
+		},
+		{
+			name: "peer-list-with-a-certificate-that-is-none",
+			after: func(l *link) error {
+				none := &staking.Certificate{Raw: []byte("certificate")}
+				entry := ips.NewClaimedIPPort(none, claimed, 1, []byte("signature"))
+				return l.send(newCreator().PeerList([]*ips.ClaimedIPPort{entry}, false))
+			},
+		},
 	}
 }
 
@@ -181,10 +207,11 @@ func (c *refusal) run(ctx context.Context, l *listener) error {
 func compareCounts(counts map[string]int, cases []refusal) error {
 	wanted := map[string]int{}
 	for _, c := range cases {
-		wanted[strings.Join(c.reasons, "|")]++
+		if len(c.reasons) > 0 {
+			wanted[strings.Join(c.reasons, "|")]++
+		}
 	}
-	// At least the two that AvalancheGo's parser stumbles over before it looks for the kind of message.
-	wanted["undecodable"] = 2
+	wanted["undecodable"] = broken
 	wanted["remote_closed"] = 1
 	var errs []error
 	for reasons, n := range wanted {
@@ -224,11 +251,34 @@ func tlsRefusals(ctx context.Context, l *listener) []task {
 			return nil
 		}),
 		try("key-on-p384", func(c *tls.Config) error {
-			cert, err := foreignCertificate()
-			c.Certificates = []tls.Certificate{cert}
-			return err
+			key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+			if err != nil {
+				return err
+			}
+			return use(c, key, "judge")
+		}),
+		try("rsa-key-of-3072-bits", func(c *tls.Config) error {
+			key, err := rsa.GenerateKey(rand.Reader, 3072)
+			if err != nil {
+				return err
+			}
+			return use(c, key, "judge")
+		}),
+		try("certificate-above-2048-bytes", func(c *tls.Config) error {
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				return err
+			}
+			return use(c, key, strings.Repeat("judge", 500))
 		}),
 	}
+}
+
+// use gives the peer a certificate for this key in the name of this subject.
+func use(c *tls.Config, key crypto.Signer, subject string) error {
+	der, err := selfSigned(key, subject)
+	c.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	return err
 }
 
 // neverGreeted connects and expects to be closed before any message. In TLS 1.3 a client may believe
