@@ -81,6 +81,7 @@ func startNode(binary, home string) (*wholeNode, error) {
 		"--system-tracker-disk-required-available-space-percentage=0",
 		"--system-tracker-disk-warning-available-space-percentage=0",
 	)
+	n.process.Env = append(os.Environ(), "TMPDIR="+home) // it leaves a directory behind there
 	n.process.Stdout, n.process.Stderr = n.output, n.output
 	n.process.WaitDelay = time.Second
 	if err := n.process.Start(); err != nil {
