@@ -89,12 +89,12 @@ func refusals() []refusal {
 		},
 		{
 			name:    "port-zero",
-			reasons: []string{"malformed_handshake"},
+			reasons: []string{"invalid_ip"},
 			spoil:   func(g *greeting) { g.addr = netip.AddrPortFrom(g.addr.Addr(), 0) },
 		},
 		{
 			name:    "too-many-subnets",
-			reasons: []string{"malformed_handshake"},
+			reasons: []string{"too_many_subnets"},
 			spoil: func(g *greeting) {
 				for range 17 {
 					g.subnets = append(g.subnets, ids.GenerateTestID())
