@@ -4,9 +4,10 @@
 
 mod wire_support;
 
+use avalanche_consensus::Id;
 use avalanche_net::wire::{
     Body, Compression, DecodeError, Decoder, Encoder, Frame, FrameReader, MAX_MESSAGE_BYTES, Op,
-    Oversized, route,
+    Oversized, build, route,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
@@ -114,7 +115,7 @@ fn a_length_over_the_limit_is_refused_before_anything_is_allocated() {
 
 #[test]
 fn the_longest_message_is_sent_and_read_and_one_byte_more_is_not() {
-    let message = |len| avalanche_net::wire::build::put(Default::default(), 1, vec![7; len].into());
+    let message = |len| build::put(Default::default(), 1, vec![7; len].into());
     // Two keys and lengths, the chain, the request and the length of the container.
     let around = 4 + 34 + 2 + 4 + 1;
     let frame = encode(Compression::None, &message(MAX_MESSAGE_BYTES - around));
@@ -132,6 +133,28 @@ fn the_longest_message_is_sent_and_read_and_one_byte_more_is_not() {
 }
 
 #[test]
+fn what_does_not_shrink_is_sent_as_it_is() {
+    let noise = |len: usize| -> Vec<u8> {
+        (0_u32..).flat_map(|n| *Id::hash(&n.to_be_bytes()).as_bytes()).take(len).collect()
+    };
+    let mut encoder = Encoder::new(Compression::default());
+    let mut send = |payload: Vec<u8>| {
+        let message = build::app_gossip(Default::default(), payload.into());
+        encoder.encode(message).expect("short").saved()
+    };
+    for len in [0, 100, 1000, 100_000] {
+        assert!(send(noise(len)) <= 30, "{len}: more than the zeroes of the chain");
+        let one = Id::hash(b"a chain");
+        let message = build::app_gossip(one, noise(len).into());
+        let frame = encode(Compression::default(), &message);
+        let plain = encode(Compression::None, &message);
+        assert_eq!((frame.saved(), frame.bytes()), (0, plain.bytes()), "{len}");
+    }
+    assert_eq!(send(vec![7; 200]), 0, "too short to try");
+    assert!(send(vec![7; 300]) > 250);
+}
+
+#[test]
 fn a_long_frame_leaves_no_long_buffer() {
     let mut reader = FrameReader::new();
     let mut stream = BytesMut::new();
@@ -145,11 +168,27 @@ fn a_long_frame_leaves_no_long_buffer() {
     drop(reader.next_frame().expect("short").expect("whole"));
     for _ in 0..10 {
         let space = reader.space();
-        assert!(space.capacity() <= 64 * 1024, "{}", space.capacity());
+        assert!(space.capacity() <= 2 * 16 * 1024, "{}", space.capacity());
         let len = space.capacity() - space.len();
         space.extend_from_slice(&[0; 4].repeat(len / 4));
         while reader.next_frame().expect("short").is_some() {}
     }
+}
+
+#[test]
+fn a_long_frame_that_trickles_in_is_moved_a_few_times_only() {
+    let len = 1_000_000_u32;
+    let mut reader = FrameReader::new();
+    reader.space().extend_from_slice(&len.to_be_bytes());
+    let (mut moved, mut at) = (0, reader.space().as_ptr());
+    for _ in 0..len {
+        let space = reader.space();
+        moved += usize::from(space.as_ptr() != at);
+        at = space.as_ptr();
+        space.extend_from_slice(&[1]);
+    }
+    assert_eq!(reader.next_frame().map(|frame| frame.map_or(0, |f| f.len())), Ok(1_000_000));
+    assert!((1..10).contains(&moved), "{moved}");
 }
 
 #[test]
