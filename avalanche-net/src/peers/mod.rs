@@ -1,5 +1,6 @@
 //! Who the peers are: what they say of themselves, where they are, and how good they are.
 
+mod address_book;
 mod admission;
 mod bans;
 mod bloom;
@@ -12,6 +13,7 @@ mod scores;
 mod tracker;
 mod version;
 
+pub use address_book::{AddressBook, AddressBookDamage, AddressBookError, KnownNode};
 pub use admission::{Admission, Admissions, PeerKind};
 pub use bans::{Ban, Bans};
 pub use bloom::{Bloom, BloomError, Filter, HASHES_MAX, Parameters, SALT_BYTES_MAX, gossip_id};
