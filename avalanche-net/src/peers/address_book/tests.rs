@@ -76,7 +76,7 @@ fn the_format_is_pinned() {
 }
 
 const GOLDEN_LENGTH: usize = 574;
-const GOLDEN_HASH: &str = "";
+const GOLDEN_HASH: &str = "8f424071105017320c01085cd7b7f050f25e6aa323ec2a85566dfa9391a72b09";
 
 #[test]
 fn the_later_claim_and_the_latest_time_are_kept() {
