@@ -193,7 +193,8 @@ impl IpTracker {
             .collect();
         gone.iter().for_each(|node| self.validator_removed(subnet, node));
         // All are tried, room or no room.
-        validators.iter().fold(true, |all, node| self.validator_added(subnet, *node) && all)
+        let added = validators.iter().filter(|node| self.validator_added(subnet, **node)).count();
+        added == validators.len()
     }
 
     /// Takes in that a handshake was finished: where the peer says it is, and what it tracks.
