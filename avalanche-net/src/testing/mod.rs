@@ -4,8 +4,8 @@
 //! - [`Simulated`]: a network in memory with delay, bandwidth, losses and partitions, in simulated
 //!   time and from one seed.
 
-//mod simulated;
+mod simulated;
 mod suite;
 
-//pub use self::simulated::{Link, Simulated, SimulatedTransport};
+pub use self::simulated::{Link, Simulated, SimulatedTransport};
 pub use self::suite::{Fixture, Node, Report, Violation, check, suite};

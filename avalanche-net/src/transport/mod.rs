@@ -25,7 +25,7 @@
 
 mod error;
 mod memory;
-mod registry;
+pub(crate) mod registry;
 mod tcp;
 mod tls;
 
