@@ -1,6 +1,7 @@
 //! AvalancheGo's peer protocol: identity, framing, TLS, handshake, requests, throttling and gossip.
 
 mod close_reason;
+pub mod gossip;
 pub mod identity;
 pub mod peers;
 pub mod queue;
