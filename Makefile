@@ -1,7 +1,7 @@
 # Every task of the repository by name. Each target is one line: the work is in cargo or in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help devnet test setup verify fmt-check shell lint docs unit wasm fuzz-smoke mutants fix slow bench
+.PHONY: help devnet test setup verify fmt-check shell proto lint docs unit wasm fuzz-smoke mutants fix slow bench
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,13 +14,16 @@ test: setup verify ## Install what the tests need, then run everything that CI r
 setup: ## Install missing system packages (Debian and Ubuntu; elsewhere say what is missing).
 	scripts/setup
 
-verify: fmt-check shell lint docs unit wasm fuzz-smoke mutants ## All checks. Writes nothing but build output.
+verify: fmt-check shell proto lint docs unit wasm fuzz-smoke mutants ## All checks. Writes nothing but build output.
 
 fmt-check: ## Formatting.
 	cargo fmt --all --check
 
 shell: ## Shell scripts, by shellcheck.
 	scripts/shell
+
+proto: ## The generated code of the peer protocol is what its description says.
+	scripts/proto --check
 
 lint: ## Clippy with warnings denied: all targets, then core and store with each feature alone.
 	scripts/lint

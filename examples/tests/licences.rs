@@ -5,6 +5,8 @@
 mod support;
 mod tracked;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 use spdx::{Expression, LicenseReq, Licensee, ParseMode};
 use support::{Result, output, root};
@@ -24,6 +26,8 @@ struct Rules {
 struct Ban {
     name: String,
     below: Option<u64>,
+    /// Crates that may depend on it all the same; whoever else does breaks the rule.
+    wrappers: Vec<String>,
     reason: String,
 }
 
@@ -48,8 +52,12 @@ impl Rules {
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
                 return Err(format!("{spec}: only name and name@<major are understood").into());
             }
+            let wrappers = match entry.get("wrappers") {
+                Some(wrappers) => list(wrappers)?.iter().map(name_of).collect::<Result<_>>()?,
+                None => Vec::new(),
+            };
             let reason = text_of(entry, "reason")?;
-            banned.push(Ban { name: name.to_owned(), below, reason });
+            banned.push(Ban { name: name.to_owned(), below, wrappers, reason });
         }
         Ok(Self { allowed, exceptions, banned })
     }
@@ -71,7 +79,10 @@ impl Rules {
 
         let major = version.split('.').next().and_then(|major| major.parse::<u64>().ok());
         for ban in self.banned.iter().filter(|ban| ban.name == name) {
-            if ban.below.is_none_or(|below| major.is_none_or(|major| major < below)) {
+            let parents = parents(package);
+            let wrapped = !parents.is_empty()
+                && parents.iter().all(|parent| ban.wrappers.iter().any(|name| name == parent));
+            if !wrapped && ban.below.is_none_or(|below| major.is_none_or(|major| major < below)) {
                 wrong.push(format!("{name} {version} is banned: {}", ban.reason));
             }
         }
@@ -89,6 +100,15 @@ fn list(value: &Value) -> Result<&[Value]> {
     Ok(value.as_array().ok_or("not a list")?)
 }
 
+fn name_of(value: &Value) -> Result<String> {
+    Ok(value.as_str().ok_or("a crate is not text")?.to_owned())
+}
+
+/// The names of the crates that depend on a package.
+fn parents(package: &Json) -> Vec<&str> {
+    package["parents"].as_array().into_iter().flatten().filter_map(Json::as_str).collect()
+}
+
 fn text_of(entry: &Value, key: &str) -> Result<String> {
     let text = entry.get(key).and_then(Value::as_str);
     Ok(text.ok_or_else(|| format!("{entry:?} has no {key}"))?.to_owned())
@@ -99,15 +119,30 @@ fn licensees(names: &Value) -> Result<Vec<Licensee>> {
     names.map(|name| Ok(Licensee::parse(name?)?)).collect()
 }
 
-/// All packages that one manifest's lock file names, whatever the feature or target.
+/// All packages that one manifest's lock file names, whatever the feature or target, each with the
+/// names of its `parents`.
 fn packages(manifest: &str) -> Result<Vec<Json>> {
     let args = ["metadata", "--locked", "--all-features", "--format-version=1", "--manifest-path"];
     let text = output(env!("CARGO"), &[args.as_slice(), &[manifest]].concat())?;
     let mut metadata: Json = serde_json::from_str(&text)?;
-    match metadata["packages"].take() {
-        Json::Array(packages) => Ok(packages),
-        _ => Err("cargo metadata names no packages".into()),
+    let nodes = metadata["resolve"]["nodes"].take();
+    let Json::Array(mut packages) = metadata["packages"].take() else {
+        return Err("cargo metadata names no packages".into());
+    };
+    let names: BTreeMap<_, _> =
+        packages.iter().map(|package| (package["id"].to_string(), &package["name"])).collect();
+    let mut parents: BTreeMap<_, Vec<Json>> = BTreeMap::new();
+    for node in nodes.as_array().ok_or("cargo metadata resolves nothing")? {
+        let name = *names.get(&node["id"].to_string()).ok_or("a node without a package")?;
+        for dependency in node["dependencies"].as_array().into_iter().flatten() {
+            parents.entry(dependency.to_string()).or_default().push(name.clone());
+        }
     }
+    for package in &mut packages {
+        let of_this = parents.remove(&package["id"].to_string()).unwrap_or_default();
+        package["parents"] = of_this.into();
+    }
+    Ok(packages)
 }
 
 #[test]
@@ -125,6 +160,13 @@ fn every_package_keeps_to_the_rules() -> Result {
         let named = used.iter().any(|package| package["name"] == name.as_str());
         assert!(named, "the exception for {name} in deny.toml is not needed");
     }
+    for ban in &rules.banned {
+        for wrapper in &ban.wrappers {
+            let mut named = used.iter().filter(|package| package["name"] == ban.name.as_str());
+            let needed = named.any(|package| parents(package).contains(&wrapper.as_str()));
+            assert!(needed, "{wrapper} in deny.toml does not depend on {}", ban.name);
+        }
+    }
     Ok(())
 }
 
@@ -141,6 +183,7 @@ const SAMPLE: &str = r#"
     deny = [
         { crate = "openssl", reason = "no system libraries" },
         { crate = "ed25519-dalek@<2", reason = "old" },
+        { crate = "cell", wrappers = ["tls", "files"], reason = "in std" },
     ]
 "#;
 
@@ -168,6 +211,13 @@ fn packages_that_break_a_rule_are_found() -> Result {
     refused("a", "1.0.0", "Mine", "licence \"Mine\"");
     refused("openssl", "0.10.0", "MIT", "banned: no system libraries");
     refused("ed25519-dalek", "1.0.1", "MIT", "banned: old");
+    let mut cell = package("cell", "1.0.0", "MIT");
+    for (parents, wrong) in
+        [(&["tls"][..], 0), (&["files", "tls"], 0), (&["tls", "a"], 1), (&["a"], 1), (&[], 1)]
+    {
+        cell["parents"] = parents.into();
+        assert_eq!(rules.check(&cell).len(), wrong, "{parents:?}");
+    }
     let mut git = package("a", "1.0.0", "MIT");
     git["source"] = "git+https://example.invalid/a".into();
     assert_eq!(rules.check(&git).len(), 1);
@@ -186,5 +236,7 @@ fn rules_that_cannot_be_read_are_refused() {
     refused("reason = \"old\"", "why = \"old\"");
     refused("@<2", "@<2.1");
     refused("@<2", "@=1");
+    refused("[\"tls\", \"files\"]", "\"tls\"");
+    refused("\"files\"", "1");
     refused("deny =", "refuse =");
 }

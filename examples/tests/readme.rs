@@ -22,6 +22,7 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     (".ci/run", "bash -n .ci/run", "is what runs this test in CI"),
     ("make verify", "make -n verify", "a part of make test"),
     ("make docs", "make -n docs", "a part of make test"),
+    ("make proto", "make -n proto", "a part of make test"),
     ("make lint", "make -n lint", "a part of make test"),
     ("make unit", "make -n unit", "a part of make test"),
     ("make wasm", "make -n wasm", "a part of make test"),

@@ -122,3 +122,6 @@ impl fmt::Debug for Decompressor {
         f.debug_struct("Decompressor").field("used", &self.context.is_some()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,14 @@ pub(super) const LENGTH_BYTES: usize = 4;
 /// How much is read at once, unless more of a frame is known to follow. One TLS record is as long.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// A read is not made into less room than this.
+const ROOM_BYTES_MIN: usize = CHUNK_BYTES / 4;
+
 /// Splits what comes from a peer into frames.
 ///
 /// The buffer is bounded by what came: room is made for as many bytes again as are waiting, and one
-/// chunk of 16 KiB. A peer that announces 2 MiB and sends nothing costs one chunk. An idle
-/// connection keeps at most two chunks.
+/// chunk of 16 KiB. A peer that announces 2 MiB and sends nothing costs one chunk, and so does an
+/// idle connection, whatever it read before.
 ///
 /// A frame borrows from the buffer, so a short one that is kept for long may keep a whole chunk;
 /// who keeps many of them copies them.
@@ -56,15 +59,15 @@ impl FrameReader {
     pub fn space(&mut self) -> &mut BytesMut {
         let waiting = self.buffer.len();
         let missing = self.missing().unwrap_or(0);
-        // Twice as much at each step, so that each byte is moved a bounded number of times.
-        let additional = missing.clamp(CHUNK_BYTES, waiting.saturating_add(CHUNK_BYTES));
+        // The allocation of a long frame is left to it.
+        let is_long = self.allocated > 2 * CHUNK_BYTES && waiting + missing <= CHUNK_BYTES;
         let spare = self.buffer.capacity().saturating_sub(waiting);
-        if spare >= missing.clamp(CHUNK_BYTES / 4, additional) {
+        if spare >= ROOM_BYTES_MIN && !is_long {
             return &mut self.buffer;
         }
-        // The buffer of a long frame is not kept.
-        let reuse = self.allocated <= 2 * CHUNK_BYTES || waiting > CHUNK_BYTES;
-        if !(reuse && self.buffer.try_reclaim(additional)) {
+        // Twice as much at each step, so that each byte is moved a bounded number of times.
+        let additional = missing.clamp(CHUNK_BYTES, waiting.saturating_add(CHUNK_BYTES));
+        if is_long || !self.buffer.try_reclaim(additional) {
             let mut fresh = BytesMut::with_capacity(waiting.saturating_add(additional));
             fresh.extend_from_slice(&self.buffer);
             self.allocated = fresh.capacity();

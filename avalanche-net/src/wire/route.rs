@@ -123,3 +123,6 @@ impl fmt::Display for BadId {
 }
 
 impl std::error::Error for BadId {}
+
+#[cfg(test)]
+mod tests;
