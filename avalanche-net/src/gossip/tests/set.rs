@@ -1,0 +1,103 @@
+use super::*;
+use crate::peers::Filter;
+
+fn set(config: GossipConfig) -> GossipSet<Tx> {
+    GossipSet::new(&config, &[1; 32])
+}
+
+fn filter_of(set: &mut GossipSet<Tx>) -> Filter {
+    let (bytes, salt) = set.filter(at(0));
+    Filter::parse(&bytes, &salt).unwrap()
+}
+
+#[test]
+fn bounds_in_items_and_bytes_hold_and_removal_makes_room() {
+    let config =
+        GossipConfig { items_max: 3, bytes_max: 100, item_bytes_max: 60, ..Default::default() };
+    let mut set = set(config);
+    let steps = [
+        (tx(0, 61), Added::TooLong, 0),
+        (tx(1, 60), Added::New, 60),
+        (tx(1, 60), Added::Duplicate, 60),
+        (tx(2, 41), Added::Full, 60),
+        (tx(3, 20), Added::New, 80),
+        (tx(4, 20), Added::New, 100),
+    ];
+    for (item, added, bytes) in steps {
+        assert_eq!((set.add(item.clone()), set.bytes()), (added, bytes), "{item:?}");
+    }
+    assert_eq!(set.remove(&tx(1, 60).id()), Some(tx(1, 60)));
+    assert_eq!(set.remove(&tx(1, 60).id()), None);
+    assert_eq!(set.add(tx(5, 41)), Added::New);
+    assert_eq!(set.add(tx(6, 8)), Added::Full, "three items");
+    assert_eq!(set.iter().cloned().collect::<Vec<_>>(), [tx(3, 20), tx(4, 20), tx(5, 41)]);
+    assert_eq!((set.len(), set.bytes()), (3, 81));
+}
+
+/// A flood of new items does not keep old ones from a peer: each answer goes on where the last one
+/// ended.
+#[test]
+fn answers_give_every_item_its_turn_within_their_bytes() {
+    let mut set = set(GossipConfig::default());
+    for number in 0..100 {
+        set.add(tx(number, 100));
+    }
+    let mut seen = BTreeSet::new();
+    for call in 1..=10 {
+        let items = set.missing_from(&Filter::empty(), 950, usize::MAX, |_| panic!("empty"));
+        assert_eq!(items.len(), 10);
+        seen.extend(items);
+        assert_eq!(seen.len(), 10 * call);
+        // Ten more come each time, and two old ones go.
+        for number in 0..10 {
+            set.add(tx(1_000 * call as u64 + number, 100));
+        }
+    }
+    assert!((0..100).all(|number| seen.contains(&tx(number, 100).0)));
+    // A scan is bounded, and the next goes on.
+    let known = filter_of(&mut set);
+    let mut scanned = 0;
+    for _ in 0..4 {
+        let items = set.missing_from(&known, 950, 50, |_| scanned += 1);
+        assert!(items.is_empty());
+    }
+    assert_eq!(scanned, 200);
+    // At most once around.
+    let items = set.missing_from(&Filter::empty(), usize::MAX, usize::MAX, |_| ());
+    assert_eq!(items.len(), 200);
+}
+
+#[test]
+fn the_filter_has_what_the_node_has_also_when_it_was_made_anew() {
+    let mut set = set(GossipConfig::default());
+    let mut salts = BTreeSet::new();
+    for number in 0..10_000 {
+        set.add(tx(number, 8));
+        salts.insert(set.filter(at(0)).1);
+        if number % 500 == 0 {
+            let filter = filter_of(&mut set);
+            assert!(set.iter().all(|item| filter.contains(item.id().as_bytes())));
+            let wrong = (20_000..21_000).filter(|n| filter.contains(tx(*n, 8).id().as_bytes()));
+            assert!(wrong.count() < 80, "at most one in twenty, and some");
+        }
+    }
+    assert!((3..8).contains(&salts.len()), "{} filters", salts.len());
+    let rejected = tx(30_000, 8).id();
+    set.mark(&rejected);
+    assert!(filter_of(&mut set).contains(rejected.as_bytes()) && !set.contains(&rejected));
+}
+
+/// An item that seems to be there is never sent under one salt, so the salt must not stay.
+#[test]
+fn the_filter_is_made_anew_after_its_period() {
+    let mut set = set(GossipConfig::default());
+    set.add(tx(1, 8));
+    let mut salts = BTreeSet::new();
+    for (millis, filters) in [(5_000, 1), (64_999, 1), (65_000, 2), (124_999, 2), (125_000, 3)] {
+        let (bytes, salt) = set.filter(at(millis));
+        let filter = Filter::parse(&bytes, &salt).unwrap();
+        assert!(filter.contains(tx(1, 8).id().as_bytes()));
+        salts.insert(salt);
+        assert_eq!(salts.len(), filters, "at {millis}");
+    }
+}
