@@ -1,7 +1,7 @@
 # Every task of the repository by name. Each target is one line: the work is in cargo or in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help devnet test setup verify fmt-check shell proto lint docs unit wasm fuzz-smoke mutants fix slow bench
+.PHONY: help devnet test setup verify fmt-check shell proto lint docs unit interop wasm fuzz-smoke mutants fix slow bench
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ test: setup verify ## Install what the tests need, then run everything that CI r
 setup: ## Install missing system packages (Debian and Ubuntu; elsewhere say what is missing).
 	scripts/setup
 
-verify: fmt-check shell proto lint docs unit wasm fuzz-smoke mutants ## All checks. Writes nothing but build output.
+verify: fmt-check shell proto lint docs unit interop wasm fuzz-smoke mutants ## All checks. Writes nothing but build output.
 
 fmt-check: ## Formatting.
 	cargo fmt --all --check
@@ -33,6 +33,9 @@ docs: ## Documentation with warnings denied.
 
 unit: ## Unit, property, conformance and rule tests, and doctests.
 	cargo test --locked --workspace --all-features --no-fail-fast
+
+interop: ## AvalancheGo's own network code against ours, live; needs Go.
+	scripts/interop
 
 wasm: ## Build the core for wasm32, prove that it imports nothing, compare its decisions.
 	scripts/wasm

@@ -29,6 +29,7 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ("make proto", "make -n proto", "a part of make test"),
     ("make lint", "make -n lint", "a part of make test"),
     ("make unit", "make -n unit", "a part of make test"),
+    ("make interop", "make -n interop", "a part of make test"),
     ("make wasm", "make -n wasm", "a part of make test"),
     ("make fuzz-smoke", "make -n fuzz-smoke", "a part of make test"),
     ("make fix", "make -n fix", "writes to the tree"),
