@@ -29,14 +29,15 @@ pub(crate) struct Options {
 
 impl Options {
     /// Reads the arguments behind the name of the program; `None` if they ask for help.
-    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+    pub(crate) fn parse(
+        mut arguments: impl Iterator<Item = String>,
+    ) -> Result<Option<Self>, String> {
         let (mut addr, mut network_id) = (None, None);
         let mut chain = Id::new([1; 32]);
         let (mut identity, mut connect, mut json) = (None, Vec::new(), false);
         while let Some(flag) = arguments.next() {
-            let mut value = || {
-                arguments.next().ok_or_else(|| format!("{flag} needs a value\n{USAGE}"))
-            };
+            let mut value =
+                || arguments.next().ok_or_else(|| format!("{flag} needs a value\n{USAGE}"));
             match flag.as_str() {
                 "--addr" => addr = Some(read(&flag, &value()?, "IP:PORT, as 127.0.0.1:9651")?),
                 "--network-id" => {

@@ -14,7 +14,14 @@ pub(crate) struct Report {
 
 impl Report {
     /// The first line.
-    pub(crate) fn listening(self, node_id: NodeId, addr: &str, chain: Id, genesis: Id, bls_key: &str) {
+    pub(crate) fn listening(
+        self,
+        node_id: NodeId,
+        addr: &str,
+        chain: Id,
+        genesis: Id,
+        bls_key: &str,
+    ) {
         self.line(
             &format!(
                 "{node_id} listens on {addr}\nchain {chain}, last accepted {genesis} (genesis)\n\

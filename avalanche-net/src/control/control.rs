@@ -13,8 +13,8 @@ use super::{ConnectionId, ControlConfig, Direction, Event, Moment, Output, PeerV
 use crate::CloseReason;
 use crate::identity::{BlsPublicKey, Certificate, SignedIp};
 use crate::peers::{
-    Admission, Admissions, Ban, Bans, ClaimedIp, Dialer, IpTracker, PeerKind, Score,
-    Scores, SeedStream, TrackerConfig,
+    AddressBook, Admission, Admissions, Ban, Bans, ClaimedIp, Dialer, IpTracker, KnownNode,
+    PeerKind, Score, Scores, SeedStream, TrackerConfig,
 };
 use crate::wire::{Body, build};
 
@@ -41,7 +41,8 @@ pub struct Control {
     pub(super) tracker: IpTracker,
     pub(super) dialer: Dialer,
     pub(super) scores: Scores,
-    pub(super) bans: Bans,
+    /// Who was connected, and who is banned.
+    pub(super) book: AddressBook,
     pub(super) admissions: Admissions,
     pub(super) peers: BTreeMap<ConnectionId, Peer>,
     pub(super) nodes: BTreeMap<NodeId, ConnectionId>,
@@ -68,13 +69,14 @@ impl Control {
     /// Addresses of [`Event::Connect`] that are kept at most; more are ignored.
     pub const ADDRESSES_MAX: usize = 1_024;
 
-    /// A control without connections. `seed` decides all that is drawn: in a node it comes from the
+    /// A control without connections. `book` is what an earlier run left. `seed` decides all that is drawn: in a node it comes from the
     /// operating system, since who can predict it can fill the bloom filter of known peers.
     #[must_use]
     pub fn new(
         config: ControlConfig,
         certificate: Certificate,
         signed_ip: SignedIp,
+        book: AddressBook,
         seed: [u8; 32],
         at: Moment,
     ) -> Self {
@@ -91,7 +93,7 @@ impl Control {
             tracker,
             dialer,
             scores: Scores::new(config.scores.clone()),
-            bans: Bans::new(),
+            book,
             admissions: Admissions::new(config.max_peers),
             peers: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -129,7 +131,9 @@ impl Control {
             Event::Track { node_id, address } => {
                 if self.tracker.track_manually(node_id) {
                     self.manual.insert(node_id, address);
-                    self.want(at, node_id, address);
+                    self.recall(at, &node_id);
+                    let claimed = self.wanted_at(&node_id).unwrap_or(address);
+                    self.want(at, node_id, claimed);
                 }
             }
             Event::Validators { subnet, validators } => self.validators(at, subnet, &validators),
@@ -141,7 +145,7 @@ impl Control {
                 self.ban(at, node_id, "by the operator", duration);
             }
             Event::Ban { node_id, duration: None } => {
-                self.bans.lift(&node_id);
+                self.book.bans.lift(&node_id);
             }
         }
         self.dial(at);
@@ -166,7 +170,7 @@ impl Control {
             }
         }
         self.ask_for_peers(at);
-        self.bans.expire(at.unix);
+        self.book.bans.expire(at.unix);
         self.dial(at);
     }
 
@@ -201,7 +205,13 @@ impl Control {
     /// Who is banned.
     #[must_use]
     pub const fn bans(&self) -> &Bans {
-        &self.bans
+        &self.book.bans
+    }
+
+    /// What is worth keeping until the next run.
+    #[must_use]
+    pub const fn book(&self) -> &AddressBook {
+        &self.book
     }
 
     /// Ends every connection.
@@ -242,6 +252,16 @@ impl Control {
         let claimed = self.tracker.claim(node_id).map(ClaimedIp::addr);
         let manual = self.manual.get(node_id).copied();
         claimed.or(manual).filter(|_| self.tracker.wants(node_id))
+    }
+
+    /// What a node claimed in an earlier run, unless it has claimed something in this one.
+    fn recall(&mut self, at: Moment, node_id: &NodeId) {
+        if self.tracker.claim(node_id).is_some() {
+            return;
+        }
+        if let Some(claim) = self.book.get(node_id).and_then(KnownNode::claim) {
+            self.tracker.restore(at.unix, claim);
+        }
     }
 
     fn opened(
@@ -299,7 +319,7 @@ impl Control {
             }
         }
         let kind = self.kind(&node_id);
-        let (scores, bans) = (&self.scores, &self.bans);
+        let (scores, bans) = (&self.scores, &self.book.bans);
         match self.admissions.enter(node_id, kind, scores, bans, at.now, at.unix) {
             Admission::Admit => Ok(()),
             Admission::Refuse(reason) => Err(reason),
@@ -368,7 +388,7 @@ impl Control {
 
     fn ban(&mut self, at: Moment, node_id: NodeId, reason: &str, duration: Duration) {
         let ban = Ban::new(reason, at.unix.saturating_add(duration.as_secs()));
-        self.bans.ban(node_id, ban, at.unix);
+        self.book.bans.ban(node_id, ban, at.unix);
         if let Some(connection) = self.nodes.get(&node_id).copied() {
             self.end(at, connection, CloseReason::Banned);
         }
@@ -392,15 +412,16 @@ impl Control {
 
     fn validators(&mut self, at: Moment, subnet: Id, validators: &[PeerValidator]) {
         if subnet == Id::EMPTY {
-            let keys = validators.iter().filter_map(|validator| {
-                Some((validator.node_id, validator.bls_key.clone()?))
-            });
+            let keys = validators
+                .iter()
+                .filter_map(|validator| Some((validator.node_id, validator.bls_key.clone()?)));
             self.bls_keys = keys.collect();
         }
         let nodes: BTreeSet<_> = validators.iter().map(|validator| validator.node_id).collect();
         // Those for which there is no room are counted by the tracker.
         self.tracker.set_validators(subnet, &nodes);
         for node_id in nodes {
+            self.recall(at, &node_id);
             if let Some(address) = self.wanted_at(&node_id) {
                 self.want(at, node_id, address);
             }
@@ -426,11 +447,12 @@ impl Control {
     }
 
     /// Takes in that a handshake is complete.
-    pub(super) fn finished(&mut self, connection: ConnectionId) {
+    pub(super) fn finished(&mut self, at: Moment, connection: ConnectionId) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         let Some(info) = peer.info.clone() else { return };
         peer.finished = true;
         let remote = peer.remote;
+        self.book.claimed(&ClaimedIp::of_peer(&info), at.unix);
         self.dialer.connected(&info.node_id);
         if let Direction::Outbound { address } = peer.direction {
             self.dialling.remove(&address);

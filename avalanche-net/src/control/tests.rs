@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::*;
 use crate::CloseReason;
 use crate::identity::{Certificate, Identity, SignedIp, UnsignedIp};
-use crate::peers::HelloConfig;
+use crate::peers::{AddressBook, HelloConfig};
 use crate::wire::{Body, build, p2p};
 
 const UNIX: u64 = 1_800_000_000;
@@ -51,7 +51,14 @@ fn config() -> ControlConfig {
 }
 
 fn control_with(config: ControlConfig) -> Control {
-    Control::new(config, certificate(0), signed_ip(0, UNIX), [7; 32], seconds(0))
+    Control::new(
+        config,
+        certificate(0),
+        signed_ip(0, UNIX),
+        AddressBook::new(),
+        [7; 32],
+        seconds(0),
+    )
 }
 
 fn control() -> Control {
@@ -386,7 +393,11 @@ fn who_is_asked_tells_what_the_other_does_not_know() {
     connect(&mut control, 2, 2, seconds(0));
     let known = Event::Received {
         connection: ConnectionId(1),
-        body: build::get_peer_list(Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Bytes::new(), true),
+        body: build::get_peer_list(
+            Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Bytes::new(),
+            true,
+        ),
     };
     control.handle(seconds(1), known);
     let mut told = Vec::new();
@@ -454,4 +465,28 @@ fn a_full_house_makes_room_for_a_validator_only() {
     control.shut_down(seconds(2));
     assert_eq!(outputs(&mut control), ["ended 3: local_shutdown"]);
     assert_eq!(control.peer(ConnectionId(3)), None);
+}
+
+#[test]
+fn what_a_node_claimed_in_an_earlier_run_is_where_it_is_dialled() {
+    let mut earlier = control();
+    connect(&mut earlier, 1, 1, seconds(0));
+    earlier.handle(seconds(1), Event::Ban { node_id: node(2), duration: Some(Duration::MAX) });
+    let book = earlier.book().clone();
+    let new = |book| {
+        Control::new(config(), certificate(0), signed_ip(0, UNIX), book, [8; 32], seconds(0))
+    };
+    let mut later = new(book);
+    later.handle(seconds(0), validators(&[1, 2]));
+    assert_eq!(outputs(&mut later), ["dial 9001"], "the other was never connected");
+    later.handle(seconds(0), opened(1, 2));
+    assert_eq!(outputs(&mut later), ["ended 1: banned"]);
+    // The book can be forged by whoever writes the disk, a claim cannot.
+    let mut forged = AddressBook::new();
+    let mut ip = signed_ip(1, UNIX);
+    ip.ip.timestamp += 1;
+    forged.claimed(&crate::peers::ClaimedIp::new(certificate(1), ip.ip, &ip.tls_signature), UNIX);
+    let mut later = new(forged);
+    later.handle(seconds(0), validators(&[1, 2]));
+    assert_eq!(outputs(&mut later), [""; 0]);
 }

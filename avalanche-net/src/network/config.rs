@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use avalanche_consensus::Id;
@@ -20,6 +21,9 @@ pub struct NetworkConfig {
     pub listen: SocketAddr,
     /// The address that peers are told; `None` if it is the one that is listened on.
     pub public: Option<SocketAddr>,
+    /// The file in which nodes that were connected, and bans, are kept from one run to the next; `None`
+    /// keeps nothing.
+    pub address_book: Option<PathBuf>,
     /// Who is connected, and how that is decided.
     pub control: ControlConfig,
     /// Bounds and times.
@@ -43,6 +47,8 @@ pub struct Limits {
     pub dial_timeout: Duration,
     /// The longest time that the end of the network takes: 5 s.
     pub shutdown_timeout: Duration,
+    /// From one time that the address book is saved to the next: 60 s.
+    pub address_book_interval: Duration,
     /// Connections that are in TLS at once: 256. Those that come beyond it are closed.
     pub pending_upgrades: usize,
     /// Dials at once: 64. Others wait.
@@ -82,6 +88,7 @@ impl Default for Limits {
             upgrade_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
+            address_book_interval: Duration::from_secs(60),
             pending_upgrades: 256,
             pending_dials: 64,
             control_queue: 1_024,
@@ -130,7 +137,7 @@ impl NetworkConfig {
     pub fn new(network_id: u32, listen: SocketAddr) -> Self {
         let mut control = ControlConfig::new(HelloConfig::new(network_id, 0));
         control.dialer.allow_private_ips = !matches!(network_id, 1 | 5);
-        Self { listen, public: None, control, limits: Limits::default() }
+        Self { listen, public: None, address_book: None, control, limits: Limits::default() }
     }
 
     /// Tracks these subnets besides the primary network.
@@ -152,6 +159,7 @@ impl NetworkConfig {
             ("limits.write_timeout", limits.write_timeout.is_zero()),
             ("limits.upgrade_timeout", limits.upgrade_timeout.is_zero()),
             ("limits.dial_timeout", limits.dial_timeout.is_zero()),
+            ("limits.address_book_interval", limits.address_book_interval.is_zero()),
             ("limits.pending_upgrades", limits.pending_upgrades == 0),
             ("limits.pending_dials", limits.pending_dials == 0),
             ("limits.control_queue", limits.control_queue == 0),

@@ -1,13 +1,14 @@
 //! The task that owns the control of a network, and carries out what it decides.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use avalanche_consensus::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::connection;
 use super::events::NetworkEvent;
@@ -15,6 +16,7 @@ use super::link::Link;
 use super::shared::Shared;
 use crate::CloseReason;
 use crate::control::{ConnectionId, Control, Direction, Event, Moment, Output};
+use crate::peers::{Bans, Score};
 use crate::transport::{Connection, Stream, Transport};
 
 type BoxStream = Box<dyn Stream>;
@@ -80,21 +82,35 @@ impl Clock {
     }
 }
 
+/// A question of the user's about the control.
+#[derive(Debug)]
+pub(crate) enum Query {
+    Best(usize, oneshot::Sender<Vec<Score>>),
+    Bans(oneshot::Sender<Bans>),
+}
+
 /// Everything that the task owns.
 pub(crate) struct Driver {
     pub(crate) shared: Arc<Shared>,
     pub(crate) control: Control,
     pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) queries: mpsc::Receiver<Query>,
+    /// Where the address book is kept, if it is.
+    pub(crate) book: Option<PathBuf>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) links: BTreeMap<ConnectionId, Arc<Link>>,
     pub(crate) tasks: JoinSet<()>,
     /// Dials in flight.
     pub(crate) dials: Arc<Semaphore>,
+    /// Held by who writes the address book.
+    pub(crate) saving: Arc<Mutex<()>>,
 }
 
 impl Driver {
     /// Runs until told to stop; then ends every connection.
     pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut save = interval(self.shared.limits.address_book_interval);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.carry_out();
             // No deadline: look again in a while.
@@ -111,6 +127,11 @@ impl Driver {
                     self.control.handle_timeout(self.shared.clock.moment());
                 }
                 Some(_) = self.tasks.join_next() => {}
+                Some(query) = self.queries.recv() => self.answer(query),
+                _ = save.tick() => {
+                    // What goes wrong is logged; the next one may go right.
+                    self.save();
+                }
                 _ = &mut stop => break,
             }
         }
@@ -121,11 +142,40 @@ impl Driver {
     async fn stop(mut self) {
         self.control.shut_down(self.shared.clock.moment());
         self.carry_out();
+        self.shared.close_inboxes();
         // Tasks tell of their end: nobody listens any more.
         self.events.close();
+        let saved = self.save();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(self.shared.limits.shutdown_timeout, all).await.is_err() {
             self.tasks.abort_all();
+        }
+        if let Some(saved) = saved {
+            let _ = saved.await;
+        }
+    }
+
+    /// Writes the address book, if it is kept and nothing writes it yet.
+    fn save(&mut self) -> Option<JoinHandle<()>> {
+        let path = self.book.clone()?;
+        let (book, one) = (self.control.book().clone(), Arc::clone(&self.saving));
+        Some(tokio::task::spawn_blocking(move || {
+            let _one = one.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = book.save(&path) {
+                tracing::warn!(%error, "the address book was not saved");
+            }
+        }))
+    }
+
+    fn answer(&self, query: Query) {
+        // Who asked may have gone.
+        match query {
+            Query::Best(count, to) => {
+                let _ = to.send(self.control.best(count, self.shared.clock.now()));
+            }
+            Query::Bans(to) => {
+                let _ = to.send(self.control.bans().clone());
+            }
         }
     }
 

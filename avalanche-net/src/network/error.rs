@@ -7,6 +7,7 @@ use avalanche_consensus::Id;
 
 use super::config::ConfigError;
 use crate::identity::KeyError;
+use crate::peers::AddressBookError;
 use crate::transport::TransportError;
 
 /// Why a network did not start, or did not do what it was told.
@@ -28,6 +29,8 @@ pub enum Error {
     Identity(KeyError),
     /// Timeouts or benching break a rule.
     Limits(avalanche_consensus::Error),
+    /// The address book can neither be read nor set aside.
+    AddressBook(AddressBookError),
     /// The operating system gives no random bytes.
     NoRandomness,
     /// Another inbox takes the messages of this chain.
@@ -48,6 +51,7 @@ impl fmt::Display for Error {
             Self::Transport(error) => write!(f, "cannot set up TLS: {error}"),
             Self::Identity(error) => write!(f, "cannot sign this node's address: {error}"),
             Self::Limits(error) => write!(f, "the network's limits: {error}"),
+            Self::AddressBook(error) => error.fmt(f),
             Self::NoRandomness => f.write_str(
                 "the operating system gives no random bytes, without which no seed is safe",
             ),
@@ -66,6 +70,7 @@ impl std::error::Error for Error {
             Self::Listen { source, .. } | Self::Transport(source) => Some(source),
             Self::Identity(error) => Some(error),
             Self::Limits(error) => Some(error),
+            Self::AddressBook(error) => Some(error),
             Self::NoRandomness | Self::ChainTaken { .. } => None,
         }
     }

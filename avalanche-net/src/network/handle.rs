@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::driver::{Clock, Driver, Waiting};
+use super::driver::{Clock, Driver, Query, Waiting};
 use super::inbound::Inbound;
 use super::requester::Requester;
 use super::shared::Shared;
@@ -21,10 +22,13 @@ use super::{
 };
 use crate::control::{Control, Event, PeerValidator};
 use crate::identity::{Identity, UnsignedIp};
-use crate::peers::PeerInfo;
+use crate::peers::{AddressBook, Bans, PeerInfo, Score};
 use crate::requests::{Request, RequestStats};
 use crate::transport::{TcpTransport, Transport};
 use crate::wire::{Body, EncodeError, Op, build};
+
+/// Questions that wait for the driver at most; more wait to be asked.
+const QUERIES: usize = 64;
 
 /// What became of a message for several peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub struct Sent {
 pub struct Network {
     shared: Arc<Shared>,
     running: Arc<Running>,
+    queries: mpsc::Sender<Query>,
     local_addr: SocketAddr,
 }
 
@@ -71,7 +76,8 @@ impl Network {
     /// # Errors
     ///
     /// [`Error::Config`] if the configuration breaks a rule, [`Error::Listen`] if the address cannot be
-    /// listened on, [`Error::Identity`] if the keys cannot be used.
+    /// listened on, [`Error::Identity`] if the keys cannot be used, [`Error::AddressBook`] if it can
+    /// neither be read nor set aside.
     pub async fn start(config: NetworkConfig, identity: Arc<Identity>) -> Result<Self, Error> {
         let transport = TcpTransport::new(&identity).map_err(Error::Transport)?;
         Self::start_on(config, identity, Arc::new(transport)).await
@@ -100,14 +106,20 @@ impl Network {
             timestamp: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         };
         let signed_ip = ip.sign(&identity).map_err(Error::Identity)?;
+        let book = match config.address_book.clone() {
+            Some(path) => load(path).await?,
+            None => AddressBook::new(),
+        };
         let control = Control::new(
             config.control.clone(),
             identity.certificate().clone(),
             signed_ip,
+            book,
             seed,
             clock.moment(),
         );
         let (to_control, events) = mpsc::channel(config.limits.control_queue);
+        let (to_driver, queries) = mpsc::channel(QUERIES);
         let shared = Arc::new(Shared {
             limits: config.limits,
             clock,
@@ -126,10 +138,13 @@ impl Network {
             shared: Arc::clone(&shared),
             control,
             events,
+            queries,
+            book: config.address_book,
             transport,
             links: BTreeMap::new(),
             tasks: JoinSet::new(),
             dials: Arc::new(Semaphore::new(config.limits.pending_dials)),
+            saving: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel();
         let running = Running {
@@ -138,7 +153,7 @@ impl Network {
             acceptor: tokio::spawn(acceptor::run(Arc::clone(&shared), listener)),
             requests: tokio::spawn(requester::run(Arc::clone(&shared))),
         };
-        Ok(Self { shared, running: Arc::new(running), local_addr })
+        Ok(Self { shared, running: Arc::new(running), queries: to_driver, local_addr })
     }
 
     /// The address that is listened on.
@@ -292,6 +307,25 @@ impl Network {
         self.shared.established(node_id).is_some()
     }
 
+    /// The best `count` of the connected peers by latency, answers and faults, best first. None after the
+    /// end of the network.
+    pub async fn best(&self, count: usize) -> Vec<Score> {
+        self.ask(|to| Query::Best(count, to)).await
+    }
+
+    /// Who is banned, why and until when. Nobody after the end of the network.
+    pub async fn bans(&self) -> Bans {
+        self.ask(Query::Bans).await
+    }
+
+    async fn ask<T: Default>(&self, query: impl FnOnce(oneshot::Sender<T>) -> Query) -> T {
+        let (to, answer) = oneshot::channel();
+        if self.queries.send(query(to)).await.is_err() {
+            return T::default();
+        }
+        answer.await.unwrap_or_default()
+    }
+
     /// What happened so far, in numbers.
     #[must_use]
     pub fn stats(&self) -> NetworkStats {
@@ -319,6 +353,17 @@ impl Network {
         }
         self.stats()
     }
+}
+
+/// The address book; one that is damaged is set aside.
+async fn load(path: PathBuf) -> Result<AddressBook, Error> {
+    let read = tokio::task::spawn_blocking(move || AddressBook::load_or_set_aside(&path));
+    let Ok(read) = read.await else { return Ok(AddressBook::new()) };
+    let (book, damaged) = read.map_err(Error::AddressBook)?;
+    if let Some(error) = damaged {
+        tracing::warn!(%error, "the address book is begun anew");
+    }
+    Ok(book)
 }
 
 /// A seed that nobody can predict.

@@ -66,10 +66,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Inbound {
     pub(crate) fn new(limits: &Limits, clock: Clock) -> Self {
-        let bytes = Bytes {
-            throttle: ByteThrottle::new(limits.inbound_pool),
-            waiting: BTreeMap::new(),
-        };
+        let bytes =
+            Bytes { throttle: ByteThrottle::new(limits.inbound_pool), waiting: BTreeMap::new() };
         Self {
             clock,
             bytes: Mutex::new(bytes),

@@ -226,7 +226,8 @@ impl InboxShared {
         }
     }
 
-    fn close(&self) {
+    /// Nothing is taken any more, and what waits is dropped.
+    pub(crate) fn close(&self) {
         let drained = {
             let mut lanes = self.lock();
             lanes.closed = true;

@@ -78,9 +78,8 @@ impl Link {
                     return true;
                 }
                 let steps = [len.max(RESERVE_STEP), len];
-                let taken = steps.into_iter().find(|step| {
-                    self.inbound.reserve(self.node_id, class, *step)
-                });
+                let taken =
+                    steps.into_iter().find(|step| self.inbound.reserve(self.node_id, class, *step));
                 *reserved += taken.unwrap_or(0);
                 taken.is_some()
             });

@@ -292,9 +292,7 @@ impl fmt::Display for RequestFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConnected => f.write_str("the node is not connected; ask another"),
-            Self::QueueFull => {
-                f.write_str("the queue to the node is full; ask another, or later")
-            }
+            Self::QueueFull => f.write_str("the queue to the node is full; ask another, or later"),
             Self::TimedOut => f.write_str("no answer came in time"),
             Self::Disconnected => f.write_str("the connection ended before the answer came"),
             Self::Benched => f.write_str("the node failed too often lately; ask another"),

@@ -64,6 +64,12 @@ impl Shared {
         self.inboxes.read().unwrap_or_else(PoisonError::into_inner).get(chain).cloned()
     }
 
+    /// Whoever waits for messages learns that none will come.
+    pub(crate) fn close_inboxes(&self) {
+        let inboxes = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
+        inboxes.values().for_each(|inbox| inbox.close());
+    }
+
     pub(crate) fn established(&self, node_id: &NodeId) -> Option<Established> {
         self.established.read().unwrap_or_else(PoisonError::into_inner).get(node_id).cloned()
     }
