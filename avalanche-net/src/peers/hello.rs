@@ -260,8 +260,9 @@ pub(super) fn parse_filter(filter: &p2p::BloomFilter) -> Result<Filter, CloseRea
     Filter::parse(&filter.filter, &filter.salt).map_err(|_| CloseReason::InvalidBloomFilter)
 }
 
-/// An address of 4 or 16 bytes; an IPv4 address in IPv6 form is IPv4 (AvalancheGo `utils/ips/ip.go`,
-/// `AddrFromSlice`). As in AvalancheGo the upper half of the port is ignored, and 0 is no port.
+/// An address of 4 or 16 bytes; an IPv4 address in IPv6 form is IPv4 (AvalancheGo
+/// `utils/ips/ip.go`, `AddrFromSlice`). As in AvalancheGo the upper half of the port is ignored,
+/// and 0 is no port.
 pub(super) fn parse_addr(ip: &[u8], port: u32) -> Option<SocketAddr> {
     let ip = match (<[u8; 4]>::try_from(ip), <[u8; 16]>::try_from(ip)) {
         (Ok(ip), _) => IpAddr::from(ip),

@@ -21,20 +21,25 @@
 //!   AddressBook ------- file          addresses and bans from one run to the next
 //! ```
 //!
-//! | When | What to call |
-//! |---|---|
-//! | start | [`AddressBook::load_or_set_aside`]; [`IpTracker::set_validators`], [`IpTracker::track_manually`], then [`IpTracker::restore`] with each claim of the book; [`Dialer::want`] with what it returns and with the manual addresses |
-//! | TLS is done | [`Admissions::enter`]; [`Dialer::connecting`] |
-//! | a handshake came | [`check_hello`]; [`IpTracker::peer_list`] for the answer |
-//! | the handshake is finished | [`Dialer::connected`], [`IpTracker::connected`], [`AddressBook::claimed`] |
-//! | a peer list came | [`IpTracker::claimed`]; [`Dialer::want`] for those that are not connected |
-//! | a request for peers came | [`check_get_peer_list`], [`IpTracker::peer_list`] |
-//! | before each ping | [`PeerInfo::recheck`] |
-//! | an answer, or none, or a fault | [`Scores::answered`], [`Scores::unanswered`], [`Scores::fault`] |
-//! | a connection ended | [`Admissions::leave`], [`Dialer::failed`]; if it was finished [`IpTracker::disconnected`], and [`Dialer::want`] with what it returns |
-//! | validators changed | [`IpTracker::set_validators`], [`Admissions::set_kind`], [`Dialer::forget`] for who is not wanted any more |
-//! | a deadline | [`IpTracker::tick`], [`Dialer::next`] |
-//! | now and then, and at the end | [`AddressBook::save`] |
+//! - At the start: [`AddressBook::load_or_set_aside`]; [`IpTracker::set_validators`] and
+//!   [`IpTracker::track_manually`], then [`IpTracker::restore`] with each claim of the book;
+//!   [`Dialer::want`] with what that returns and with the manual addresses.
+//! - TLS is done: [`Admissions::enter`], [`Dialer::connecting`].
+//! - A handshake came: [`check_hello`], and [`IpTracker::peer_list`] for the answer.
+//! - The handshake is finished: [`Dialer::connected`], [`IpTracker::connected`],
+//!   [`AddressBook::claimed`].
+//! - A peer list came: [`IpTracker::claimed`], and [`Dialer::want`] for who is not connected.
+//! - A request for peers came: [`check_get_peer_list`], [`IpTracker::peer_list`].
+//! - Before each ping: [`PeerInfo::recheck`].
+//! - An answer, none, or a fault: [`Scores::answered`], [`Scores::unanswered`],
+//!   [`Scores::fault`].
+//! - A connection ended: [`Admissions::leave`]. If its handshake was finished,
+//!   [`IpTracker::disconnected`], and [`Dialer::want`] with what that returns; else
+//!   [`Dialer::failed`].
+//! - Validators changed: [`IpTracker::set_validators`], [`Admissions::set_kind`], and
+//!   [`Dialer::forget`] for who is not wanted any more.
+//! - A deadline: [`IpTracker::tick`], [`Dialer::next`].
+//! - Now and then, and at the end: [`AddressBook::save`].
 //!
 //! # Limits
 //!

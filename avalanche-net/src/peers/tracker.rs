@@ -154,8 +154,8 @@ impl IpTracker {
         self.forget_if_unneeded(node);
     }
 
-    /// Tells others of a node in a subnet as if it were a validator of it, for good, and wants it if
-    /// the subnet is tracked. Nodes should agree on such nodes, or they send each other the same
+    /// Tells others of a node in a subnet as if it were a validator of it, for good, and wants it
+    /// if the subnet is tracked. Nodes should agree on such nodes, or they send each other the same
     /// claims again and again. Returns whether there was room.
     pub fn gossip_manually(&mut self, subnet: Id, node: NodeId) -> bool {
         let wanted = self.tracks(&subnet);
@@ -256,8 +256,9 @@ impl IpTracker {
         Ok(nodes)
     }
 
-    /// Takes in a claim that this node kept from an earlier run, if it is news and verifies. Returns
-    /// where to dial the node, if it is wanted.
+    /// Takes in a claim that this node kept from an earlier run, if its node is tracked, and it is
+    /// news and verifies. So validators and manual nodes have to be known before. Returns where to
+    /// dial the node, if it is wanted.
     pub fn restore(&mut self, unix: u64, claim: &ClaimedIp) -> Option<SocketAddr> {
         let taken = self.is_news(claim, true)
             && claim.verify(unix, self.config.max_clock_difference).is_ok()
@@ -352,8 +353,8 @@ impl IpTracker {
         self.subnets.get(subnet).is_some_and(|gossipable| gossipable.members().contains(node))
     }
 
-    /// Whether this node looks after the validators of all subnets: it is a validator of the primary
-    /// network, or configured to. It says so in its handshake and its requests for peers.
+    /// Whether this node looks after the validators of all subnets: it is a validator of the
+    /// primary network, or configured to. It says so in its handshake and its requests for peers.
     #[must_use]
     pub fn looks_after_all_subnets(&self) -> bool {
         self.config.connect_to_all_validators || self.is_member(&PRIMARY_NETWORK, &self.config.own)

@@ -24,9 +24,9 @@ impl AddressBook {
         })
     }
 
-    /// Reads the book in a file. If it is damaged, moves the file to its name with `.damaged` behind
-    /// it, in the place of an earlier one, and returns an empty book and what was wrong, to be
-    /// logged.
+    /// Reads the book in a file. If it is damaged, moves the file to its name with `.damaged`
+    /// behind it, in the place of an earlier one, and returns an empty book and what was wrong, to
+    /// be logged.
     ///
     /// # Errors
     ///
@@ -49,8 +49,8 @@ impl AddressBook {
         }
     }
 
-    /// Writes the book, so that a crash leaves the earlier file or this one, each complete. One call
-    /// at a time for each path.
+    /// Writes the book, so that a crash leaves the earlier file or this one, each complete. One
+    /// call at a time for each path.
     ///
     /// # Errors
     ///
