@@ -6,6 +6,8 @@ pub mod identity;
 pub mod peers;
 pub mod queue;
 pub mod requests;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod throttle;
 pub mod transport;
 pub mod wire;

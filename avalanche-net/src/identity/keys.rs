@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use avalanche_consensus::NodeId;
-use rcgen::{CertificateParams, DistinguishedName, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair, KeyUsagePurpose};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::SignatureScheme;
 use rustls::pki_types::pem::PemObject;
@@ -20,6 +20,9 @@ const SIGNATURE_SCHEMES: [SignatureScheme; 2] =
 /// How long a new certificate is valid: a hundred years. Nobody looks.
 const VALIDITY_SECONDS: u64 = 100 * 31_556_952;
 const DAY_SECONDS: u64 = 86_400;
+/// 2.5.29.19, and the value that says nothing else than: no authority.
+const BASIC_CONSTRAINTS: &[u64] = &[2, 5, 29, 19];
+const NO_AUTHORITY: [u8; 2] = [0x30, 0];
 
 /// The keys of this node: of its certificate, for TLS and addresses, and of its BLS signatures.
 ///
@@ -135,7 +138,10 @@ impl Stored {
         params.not_after = rcgen::date_time_ymd(year, month, day);
         params.distinguished_name = DistinguishedName::new();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.is_ca = IsCa::ExplicitNoCa;
+        // rcgen would write the key's identifier beside its own form of this one.
+        let mut basic = CustomExtension::from_oid_content(BASIC_CONSTRAINTS, NO_AUTHORITY.to_vec());
+        basic.set_criticality(true);
+        params.custom_extensions = vec![basic];
         let certificate = params.self_signed(&key).map_err(|_| KeyError::Creation)?;
 
         let signer = BlsSecretKey::generate()?.to_bytes();

@@ -101,12 +101,6 @@ impl Filter {
         })
     }
 
-    /// The filter of a peer that sent none: nothing is in it.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { seeds: vec![0], entries: Bytes::from_static(&[0]), salt: Bytes::new() }
-    }
-
     /// Whether the key may have been added: always if it was, and rarely if it was not.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
