@@ -219,7 +219,7 @@ impl<T: Queued> Outbound<T> {
         drained
     }
 
-    /// Takes out everything, in no useful order, and returns its bytes: the connection has ended.
+    /// Drops everything and returns its bytes, to be given back: the connection has ended.
     pub fn clear(&mut self) -> usize {
         for lane in &mut self.lanes {
             lane.waiting.clear();

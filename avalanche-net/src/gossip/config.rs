@@ -12,9 +12,10 @@ pub struct GossipConfig {
     pub items_max: usize,
     /// Bytes of the items that are kept. Default: 64 MiB.
     pub bytes_max: usize,
-    /// Bytes of one item. Default: 64 KiB, AvalancheGo's largest transaction.
+    /// Bytes of one item. Default: 64 KiB, AvalancheGo's largest transaction. At most 2 MiB less 64
+    /// KiB, so that it fits into a message.
     pub item_bytes_max: usize,
-    /// Items of a message from a peer. Default: 4,096.
+    /// Items of a message, from a peer or to one. Default: 4,096.
     pub message_items_max: usize,
     /// Bytes of items after which a push or an answer ends. One item more may exceed it. Default:
     /// 20 KiB.
@@ -22,7 +23,7 @@ pub struct GossipConfig {
     /// Items that are looked at for one answer; the next answer goes on from there. Default: 8,192,
     /// about 2 ms.
     pub scan_max: usize,
-    /// Own items that are pushed, now or again. Default: 16,384.
+    /// Own items that are pushed, now or again. Default: 16,384. Others are only pulled.
     pub push_max: usize,
     /// Peers that a new item is pushed to, by stake. Default: 8. More are reached sooner; AvalancheGo
     /// takes 100 and those that have 90% of the stake.

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::GossipFault;
 use super::prefix::varint;
+use super::{GossipConfig, GossipFault};
 use crate::peers::Filter;
+use crate::wire::MAX_MESSAGE_BYTES;
 use crate::wire::sdk::{PullGossipRequest, PullGossipResponse, PushGossip};
 
 pub(super) fn pull_request(filter: Bytes, salt: Bytes) -> Vec<u8> {
@@ -65,6 +66,34 @@ fn check_items(message: &[u8], max: usize) -> Result<(), GossipFault> {
     Ok(())
 }
 
+/// How long a message of items is, while it is put together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MessageSize {
+    bytes: usize,
+    items: usize,
+}
+
+impl MessageSize {
+    /// Counts one more item, if the message has room for it. It has none once it has the target
+    /// bytes or as many items as one's like take, and never for more than fits into a frame; the
+    /// first item always fits.
+    pub(super) const fn add(&mut self, item: &Bytes, config: &GossipConfig) -> bool {
+        let sum = self.bytes.saturating_add(item.len()).saturating_add(ITEM_OVERHEAD_BYTES);
+        let room = self.bytes <= config.target_bytes
+            && self.items < config.message_items_max
+            && sum <= ITEM_BYTES_MAX;
+        if room || self.items == 0 {
+            (self.bytes, self.items) = (sum, self.items + 1);
+            return true;
+        }
+        false
+    }
+}
+
+/// The longest item: with everything around it, it fits into a frame.
+pub(super) const ITEM_BYTES_MAX: usize = MAX_MESSAGE_BYTES - (64 << 10);
+/// More than the key and the length of an item.
+const ITEM_OVERHEAD_BYTES: usize = 8;
 /// Field 1, as bytes.
 const ITEM_KEY: u64 = 1 << 3 | 2;
 const SALT_BYTES: usize = 32;

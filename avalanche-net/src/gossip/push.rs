@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use avalanche_consensus::{Id, NodeId, Timestamp};
 use bytes::Bytes;
 
+use super::message::MessageSize;
 use super::{GossipConfig, GossipPeer, GossipSet, Gossipable, message, prefix, sample_by_stake};
 use crate::peers::SeedStream;
 
@@ -21,19 +22,24 @@ pub struct Push {
 
 /// Items that begin at this node: pushed once, and again after a while to others, as long as they
 /// are kept (AvalancheGo's `gossip.PushGossiper`).
+///
+/// An entry of a queue is stale when its item is tracked no more, or under another number because it
+/// was removed and added again.
 #[derive(Debug)]
 pub(super) struct PushQueue {
     tracked: BTreeMap<Id, Tracked>,
-    /// Not pushed yet, oldest first. May name items that are tracked no more.
-    new: VecDeque<Id>,
-    /// Pushed, longest ago first. As above.
-    again: VecDeque<Id>,
+    /// Not pushed yet, oldest first.
+    new: VecDeque<(u64, Id)>,
+    /// Pushed, longest ago first.
+    again: VecDeque<(u64, Id)>,
     max: usize,
+    additions: u64,
     dropped: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tracked {
+    number: u64,
     pushed_at: Option<Timestamp>,
     /// Peers that have it: true if they sent it or it was in their filter, false if it was pushed to
     /// them, and may have been lost.
@@ -50,6 +56,7 @@ impl PushQueue {
             new: VecDeque::new(),
             again: VecDeque::new(),
             max,
+            additions: 0,
             dropped: 0,
         }
     }
@@ -59,13 +66,21 @@ impl PushQueue {
         if self.tracked.contains_key(&id) {
             return true;
         }
-        // The queues count, because they can hold more than what is tracked.
-        if self.new.len() + self.again.len() >= self.max {
+        if self.tracked.len() >= self.max {
             self.dropped += 1;
             return false;
         }
-        self.tracked.insert(id, Tracked::default());
-        self.new.push_back(id);
+        // Half of the entries are stale then, so this costs little for each.
+        if self.queued() > self.max.saturating_mul(2) {
+            let Self { tracked, new, again, .. } = self;
+            for queue in [new, again] {
+                queue.retain(|(number, id)| is_tracked(tracked, *number, id));
+            }
+        }
+        self.additions += 1;
+        let number = self.additions;
+        self.tracked.insert(id, Tracked { number, pushed_at: None, known: BTreeMap::new() });
+        self.new.push_back((number, id));
         true
     }
 
@@ -88,6 +103,11 @@ impl PushQueue {
         self.tracked.len()
     }
 
+    /// Entries of both queues, stale ones included.
+    pub(super) fn queued(&self) -> usize {
+        self.new.len() + self.again.len()
+    }
+
     /// What to push now, new items first. Nothing, and nothing changes, without peers.
     pub(super) fn poll<T: Gossipable>(
         &mut self,
@@ -100,10 +120,10 @@ impl PushQueue {
         if peers.is_empty() {
             return Vec::new();
         }
-        let mut by_node: BTreeMap<NodeId, Vec<Id>> = BTreeMap::new();
         // New items go to the same peers, in one message.
         let first = sample_by_stake(peers, |_| false, config.push_peers, source);
-        self.take(config, set, now, Turn::New, |_| first.clone(), &mut by_node);
+        let mut pushes = self.take(config, set, now, Turn::New, |_| first.clone());
+
         let staked = peers.iter().any(|peer| peer.weight > 0);
         let counts = |peer: &&GossipPeer| !staked || peer.weight > 0;
         let others = |known: &BTreeMap<NodeId, bool>| {
@@ -113,25 +133,11 @@ impl PushQueue {
             }
             sample_by_stake(peers, |node| known.contains_key(node), config.regossip_peers, source)
         };
-        self.take(config, set, now, Turn::Again, others, &mut by_node);
-
-        let mut by_items: BTreeMap<Vec<Id>, Vec<NodeId>> = BTreeMap::new();
-        for (node, ids) in by_node {
-            by_items.entry(ids).or_default().push(node);
-        }
-        let push = |(ids, nodes): (Vec<Id>, Vec<NodeId>)| {
-            let items: Vec<_> = ids.iter().filter_map(|id| set.encoded(id).cloned()).collect();
-            let count = items.len();
-            Push {
-                nodes,
-                message: prefix::add(config.handler, &message::push(items)),
-                items: count,
-            }
-        };
-        by_items.into_iter().map(push).collect()
+        pushes.extend(self.take(config, set, now, Turn::Again, others));
+        pushes
     }
 
-    /// Takes items from one queue until they have the bytes of a message, and notes who gets each.
+    /// Takes items from one queue until they make a message, and puts together who gets which.
     fn take<T: Gossipable>(
         &mut self,
         config: &GossipConfig,
@@ -139,34 +145,57 @@ impl PushQueue {
         now: Timestamp,
         turn: Turn,
         mut receivers: impl FnMut(&BTreeMap<NodeId, bool>) -> Vec<NodeId>,
-        by_node: &mut BTreeMap<NodeId, Vec<Id>>,
-    ) {
-        let mut bytes = 0;
-        while bytes <= config.target_bytes {
-            let queue = if turn == Turn::New { &mut self.new } else { &mut self.again };
-            let Some(id) = queue.pop_front() else { break };
-            let Some(encoded) = set.encoded(&id) else {
-                self.tracked.remove(&id);
+    ) -> Vec<Push> {
+        let Self { tracked, new, again, .. } = self;
+        let queue = if turn == Turn::New { new } else { &mut *again };
+        let (mut size, mut by_node, mut done) =
+            (MessageSize::default(), BTreeMap::new(), Vec::new());
+        while let Some((number, id)) = queue.front().copied() {
+            let Some(encoded) = set.encoded(&id).filter(|_| is_tracked(tracked, number, &id))
+            else {
+                queue.pop_front();
                 continue;
             };
-            let Some(tracked) = self.tracked.get_mut(&id) else { continue };
-            if let Some(pushed_at) = tracked.pushed_at
-                && now.since(pushed_at) < config.regossip_period
-            {
-                // Those behind it were pushed later.
-                self.again.push_front(id);
+            let Some(entry) = tracked.get_mut(&id) else { break };
+            // Those behind it were pushed later.
+            let waits = |pushed_at| now.since(pushed_at) < config.regossip_period;
+            if entry.pushed_at.is_some_and(waits) || !size.add(encoded, config) {
                 break;
             }
-            for node in receivers(&tracked.known) {
-                if tracked.know(node, false) {
-                    by_node.entry(node).or_default().push(id);
+            for node in receivers(&entry.known) {
+                if entry.know(node, false) {
+                    by_node.entry(node).or_insert_with(Vec::new).push(id);
                 }
             }
-            bytes += encoded.len();
-            tracked.pushed_at = Some(now);
-            self.again.push_back(id);
+            entry.pushed_at = Some(now);
+            queue.pop_front();
+            done.push((number, id));
         }
+        again.extend(done);
+        messages(config, set, by_node)
     }
+}
+
+/// One message for all peers that get the same items.
+fn messages<T: Gossipable>(
+    config: &GossipConfig,
+    set: &GossipSet<T>,
+    by_node: BTreeMap<NodeId, Vec<Id>>,
+) -> Vec<Push> {
+    let mut by_items: BTreeMap<Vec<Id>, Vec<NodeId>> = BTreeMap::new();
+    for (node, ids) in by_node {
+        by_items.entry(ids).or_default().push(node);
+    }
+    let push = |(ids, nodes): (Vec<Id>, Vec<NodeId>)| {
+        let items: Vec<_> = ids.iter().filter_map(|id| set.encoded(id).cloned()).collect();
+        let count = items.len();
+        Push { nodes, message: prefix::add(config.handler, &message::push(items)), items: count }
+    };
+    by_items.into_iter().map(push).collect()
+}
+
+fn is_tracked(tracked: &BTreeMap<Id, Tracked>, number: u64, id: &Id) -> bool {
+    tracked.get(id).is_some_and(|tracked| tracked.number == number)
 }
 
 /// Which items are pushed.

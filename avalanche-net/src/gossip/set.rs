@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use avalanche_consensus::{Id, Timestamp};
 use bytes::Bytes;
 
+use super::message::{ITEM_BYTES_MAX, MessageSize};
 use super::{FilterConfig, GossipConfig, Gossipable};
 use crate::peers::{Bloom, Filter, Parameters, SeedStream};
 
@@ -32,10 +33,7 @@ pub struct GossipSet<T> {
     /// When the filter was first sent; `None` if it was not yet.
     sent_at: Option<Timestamp>,
     source: SeedStream,
-    items_max: usize,
-    bytes_max: usize,
-    item_bytes_max: usize,
-    filter: FilterConfig,
+    config: GossipConfig,
 }
 
 #[derive(Debug)]
@@ -73,10 +71,7 @@ impl<T: Gossipable> GossipSet<T> {
             bloom: empty_bloom(0, config.filter, &mut source),
             sent_at: None,
             source,
-            items_max: config.items_max,
-            bytes_max: config.bytes_max,
-            item_bytes_max: config.item_bytes_max,
-            filter: config.filter,
+            config: *config,
         }
     }
 
@@ -87,11 +82,11 @@ impl<T: Gossipable> GossipSet<T> {
             return Added::Duplicate;
         }
         let bytes = item.to_bytes();
-        if bytes.len() > self.item_bytes_max {
+        if bytes.len() > self.config.item_bytes_max.min(ITEM_BYTES_MAX) {
             return Added::TooLong;
         }
         let sum = self.bytes.saturating_add(bytes.len());
-        if self.items.len() >= self.items_max || sum > self.bytes_max {
+        if self.items.len() >= self.config.items_max || sum > self.config.bytes_max {
             return Added::Full;
         }
         self.additions += 1;
@@ -118,29 +113,24 @@ impl<T: Gossipable> GossipSet<T> {
         Some(entry.item)
     }
 
-    /// Items that are not in a peer's filter: until they have more than `target_bytes`, all were
-    /// looked at, or `scan_max` were. Each call goes on where the last one ended, so that every
-    /// item has its turn. `has` hears of each item that is in the filter.
-    pub fn missing_from(
-        &mut self,
-        filter: &Filter,
-        target_bytes: usize,
-        scan_max: usize,
-        mut has: impl FnMut(&Id),
-    ) -> Vec<Bytes> {
-        let (mut missing, mut bytes, mut next) = (Vec::new(), 0_usize, self.cursor);
+    /// Items that are not in a peer's filter: until they have more than
+    /// [`GossipConfig::target_bytes`], all were looked at, or [`GossipConfig::scan_max`] were. Each
+    /// call goes on where the last one ended, so that every item has its turn. `has` hears of each
+    /// item that is in the filter.
+    pub fn missing_from(&mut self, filter: &Filter, mut has: impl FnMut(&Id)) -> Vec<Bytes> {
+        let (mut missing, mut size) = (Vec::new(), MessageSize::default());
         let from_cursor = self.items.range(self.cursor..).chain(self.items.range(..self.cursor));
-        for (number, entry) in from_cursor.take(scan_max) {
-            next = number + 1;
+        let mut next = self.cursor;
+        for (number, entry) in from_cursor.take(self.config.scan_max) {
             if filter.contains(entry.id.as_bytes()) {
                 has(&entry.id);
-                continue;
-            }
-            missing.push(entry.bytes.clone());
-            bytes += entry.bytes.len();
-            if bytes > target_bytes {
+            } else if size.add(&entry.bytes, &self.config) {
+                missing.push(entry.bytes.clone());
+            } else {
+                next = *number;
                 break;
             }
+            next = number + 1;
         }
         self.cursor = next;
         missing
@@ -148,7 +138,7 @@ impl<T: Gossipable> GossipSet<T> {
 
     /// The filter of what this node has and its salt, as they are sent.
     pub fn filter(&mut self, now: Timestamp) -> (Bytes, Bytes) {
-        if self.sent_at.is_some_and(|sent_at| now.since(sent_at) >= self.filter.period) {
+        if self.sent_at.is_some_and(|sent_at| now.since(sent_at) >= self.config.filter.period) {
             self.renew();
         }
         self.sent_at.get_or_insert(now);
@@ -203,7 +193,7 @@ impl<T: Gossipable> GossipSet<T> {
 
     fn renew(&mut self) {
         self.sent_at = None;
-        self.bloom = empty_bloom(self.items.len(), self.filter, &mut self.source);
+        self.bloom = empty_bloom(self.items.len(), self.config.filter, &mut self.source);
         for entry in self.items.values() {
             self.bloom.add(entry.id.as_bytes());
         }

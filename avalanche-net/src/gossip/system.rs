@@ -20,7 +20,7 @@ use crate::peers::SeedStream;
 pub struct Gossip<T> {
     config: GossipConfig,
     set: GossipSet<T>,
-    push: PushQueue,
+    pub(super) push: PushQueue,
     throttle: PullThrottle,
     source: SeedStream,
     stats: GossipStats,
@@ -147,6 +147,9 @@ impl<T: Gossipable> Gossip<T> {
     /// Answers an app request of `node`, given without the number of the handler: the bytes of the
     /// app response, which may have no items.
     ///
+    /// An answer looks at up to [`GossipConfig::scan_max`] items, so it should be given to validators
+    /// only, as AvalancheGo does.
+    ///
     /// # Errors
     ///
     /// [`GossipFault`], whose code goes into an app error.
@@ -162,10 +165,8 @@ impl<T: Gossipable> Gossip<T> {
             Err(GossipFault::Throttled)
         };
         let filter = filter.inspect_err(|_| self.stats.faults += 1)?;
-        let GossipConfig { target_bytes, scan_max, .. } = self.config;
         let push = &mut self.push;
-        let items =
-            self.set.missing_from(&filter, target_bytes, scan_max, |id| push.known(id, node));
+        let items = self.set.missing_from(&filter, |id| push.known(id, node));
         self.stats.answered += 1;
         self.stats.answered_items += items.len() as u64;
         Ok(Bytes::from(message::pull_response(items)))

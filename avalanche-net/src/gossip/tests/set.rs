@@ -10,9 +10,9 @@ fn filter_of(set: &mut GossipSet<Tx>) -> Filter {
     Filter::parse(&bytes, &salt).unwrap()
 }
 
-/// A filter that contains nothing: one hash, one byte.
-fn nothing() -> Filter {
-    Filter::parse(&vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0].into(), &Default::default()).unwrap()
+/// The filter of a peer that has nothing.
+fn empty() -> Filter {
+    Filter::parse(&Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0]), &Bytes::new()).unwrap()
 }
 
 #[test]
@@ -43,33 +43,59 @@ fn bounds_in_items_and_bytes_hold_and_removal_makes_room() {
 /// ended.
 #[test]
 fn answers_give_every_item_its_turn_within_their_bytes() {
-    let mut set = set(GossipConfig::default());
+    let config = GossipConfig { target_bytes: 1_000, scan_max: 50, ..Default::default() };
+    let mut set = set(config);
     for number in 0..100 {
         set.add(tx(number, 100));
     }
     let mut seen = BTreeSet::new();
     for call in 1..=10 {
-        let items = set.missing_from(&nothing(), 950, usize::MAX, |_| panic!("empty"));
+        let items = set.missing_from(&empty(), |_| panic!("empty"));
         assert_eq!(items.len(), 10);
         seen.extend(items);
         assert_eq!(seen.len(), 10 * call);
-        // Ten more come each time, and two old ones go.
+        // Ten more come each time.
         for number in 0..10 {
             set.add(tx(1_000 * call as u64 + number, 100));
         }
     }
     assert!((0..100).all(|number| seen.contains(&tx(number, 100).0)));
-    // A scan is bounded, and the next goes on.
+    // A scan is bounded, the next goes on, and all goes around once.
     let known = filter_of(&mut set);
-    let mut scanned = 0;
-    for _ in 0..4 {
-        let items = set.missing_from(&known, 950, 50, |_| scanned += 1);
-        assert!(items.is_empty());
+    let mut scanned = BTreeSet::new();
+    for call in 1..=5 {
+        assert!(set.missing_from(&known, |id| assert!(scanned.insert(*id) || call > 4)).is_empty());
+        assert_eq!(scanned.len(), 200.min(50 * call));
     }
-    assert_eq!(scanned, 200);
-    // At most once around.
-    let items = set.missing_from(&nothing(), usize::MAX, usize::MAX, |_| ());
-    assert_eq!(items.len(), 200);
+}
+
+/// Long items, many items and small targets: every answer can be sent and is taken by a node like
+/// this one.
+#[test]
+fn answers_fit_into_a_message_and_into_what_peers_take() {
+    let config = GossipConfig {
+        item_bytes_max: usize::MAX,
+        target_bytes: usize::MAX,
+        message_items_max: 100,
+        ..Default::default()
+    };
+    let mut set = set(config);
+    assert_eq!(set.add(tx(0, 2 << 20)), Added::TooLong);
+    for number in 1..4 {
+        assert_eq!(set.add(tx(number, 900 << 10)), Added::New);
+    }
+    assert_eq!(set.add(tx(4, (2 << 20) - (64 << 10))), Added::New);
+    for number in 5..505 {
+        assert_eq!(set.add(tx(number, 8)), Added::New);
+    }
+    let mut lengths = Vec::new();
+    for _ in 0..9 {
+        let items = set.missing_from(&empty(), |_| ());
+        lengths.push(items.len());
+        let message = message::pull_response(items);
+        assert!(message.len() < crate::wire::MAX_MESSAGE_BYTES - 1_024, "{}", message.len());
+    }
+    assert_eq!(lengths, [2, 1, 1, 100, 100, 100, 100, 100, 2]);
 }
 
 #[test]

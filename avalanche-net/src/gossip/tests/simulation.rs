@@ -186,14 +186,15 @@ impl Network {
     }
 }
 
-/// Seed, losses in a hundred, milliseconds between pulls, most copies of an item.
+/// Seed, losses in a hundred, milliseconds between pulls, most copies of an item. The goal is 1.15
+/// in all of them.
 const RUNS: [(u8, u64, u64, f64); 5] = [
-    (1, 0, 1_000, 1.15),
-    (2, 0, 1_000, 1.15),
-    (3, 10, 1_000, 1.15),
-    (4, 0, 3_000, 1.15),
+    (1, 0, 1_000, 1.05),
+    (2, 0, 1_000, 1.05),
+    (3, 10, 1_000, 1.05),
+    (4, 0, 3_000, 1.05),
     // As fast as answers come, pulls overlap with pushes.
-    (5, 0, 200, 1.15),
+    (5, 0, 200, 1.10),
 ];
 
 #[test]

@@ -40,7 +40,7 @@ fn own_items_are_pushed_and_again_to_those_that_do_not_have_them() {
     for number in 0..6 {
         assert_eq!(gossip.add_own(tx(number, 100)), Added::New);
     }
-    // Four fit into the queue, three into a message: the one that exceeds the bytes included.
+    // Four fit into the queue, three into a message: the one that exceeds the target included.
     assert_eq!((gossip.pushing(), gossip.stats().unpushed), (4, 2));
     assert!(gossip.poll(&[], at(0)).is_empty());
     let first = gossip.poll(&peers, at(1));
@@ -175,4 +175,30 @@ fn an_item_that_validators_say_they_have_is_not_pushed_again() {
     for (weights, sayers, messages) in table {
         assert_eq!(sends(weights, sayers), messages, "{weights:?} {sayers:?}");
     }
+}
+
+/// Items come, are pushed, decided and perhaps come again: nothing is left behind, and what is there
+/// is pushed.
+#[test]
+fn churn_leaves_no_entries_and_repeats_no_pushes() {
+    let config = GossipConfig { push_max: 10, ..CONFIG };
+    let mut gossip = fresh(config);
+    let peers = peers(&[1, 1, 1]);
+    let mut pushed = 0;
+    for round in 0..1_000_u64 {
+        // One stays, so that no entry behind it is at the front.
+        for number in [round + 10, round % 7 + 2_000] {
+            if round > 0 {
+                gossip.remove(&tx(number, 100).id());
+            }
+            gossip.add_own(tx(number, 100));
+        }
+        pushed += gossip.poll(&peers, at(round)).iter().map(|push| push.items).sum::<usize>();
+        if round > 0 {
+            gossip.remove(&tx(round + 10, 100).id());
+        }
+        assert!(gossip.pushing() <= 10);
+        assert!(gossip.push.queued() <= 22, "{}", gossip.push.queued());
+    }
+    assert_eq!((pushed, gossip.stats().unpushed), (2_000, 0));
 }
