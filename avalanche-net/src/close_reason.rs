@@ -4,8 +4,9 @@ use std::fmt;
 
 /// Why a connection with a peer ended, or was refused.
 ///
-/// A peer's wrong is data: it ends the connection and adds one to a counter; it is never an error of
-/// whoever runs the node. The words of [`CloseReason::as_str`] are labels of metrics and of logs.
+/// A peer's wrong is data: it ends the connection and adds one to a counter; it is never an error
+/// of whoever runs the node. The words of [`CloseReason::as_str`] are labels of metrics and of
+/// logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

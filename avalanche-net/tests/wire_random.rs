@@ -87,7 +87,7 @@ fn where_a_stream_is_cut_does_not_matter() {
         let frames: Vec<_> = frames.into_iter().map(|(byte, len)| vec![byte; len]).collect();
         let mut stream = Vec::new();
         for frame in &frames {
-            stream.extend_from_slice(&(frame.len() as u32).to_be_bytes());
+            stream.extend_from_slice(&u32::try_from(frame.len()).expect("short").to_be_bytes());
             stream.extend_from_slice(frame);
         }
         let (read, short) = read(&stream, &cuts);
@@ -102,7 +102,8 @@ fn where_a_stream_is_cut_does_not_matter() {
 
 #[test]
 fn a_length_over_the_limit_is_refused_before_anything_is_allocated() {
-    for len in [MAX_MESSAGE_BYTES as u32 + 1, 1 << 24, u32::MAX] {
+    let max = u32::try_from(MAX_MESSAGE_BYTES).expect("32 bits");
+    for len in [max + 1, 1 << 24, u32::MAX] {
         let mut reader = FrameReader::new();
         assert_eq!(reader.capacity(), 0);
         reader.space().extend_from_slice(&len.to_be_bytes());

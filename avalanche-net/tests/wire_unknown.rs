@@ -113,7 +113,7 @@ fn rewrite(mut bytes: &[u8], path: &[u64], dice: &mut Dice<'_>) -> (Vec<u8>, u32
                 put_varint(value, dice, &mut out);
             }
             2 => {
-                let (field, rest) = bytes.split_at(value as usize);
+                let (field, rest) = bytes.split_at(usize::try_from(value).expect("short"));
                 bytes = rest;
                 if inner_message(&path) {
                     let (inner, more) = rewrite(field, &path, dice);

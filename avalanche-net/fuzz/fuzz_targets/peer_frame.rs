@@ -1,5 +1,5 @@
-//! Any stream, cut anywhere, is split into the frames that its lengths say; the buffer is bounded by
-//! what came; whatever a frame holds, decoding it answers.
+//! Any stream, cut anywhere, is split into the frames that its lengths say. The buffer is bounded
+//! by what came, and whatever a frame holds, decoding it answers.
 #![no_main]
 
 use avalanche_net::wire::{Decoder, FrameReader, MAX_MESSAGE_BYTES};

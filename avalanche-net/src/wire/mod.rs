@@ -9,8 +9,8 @@
 //!  (build::ping(..))     (shared by many peers)         (one frame)            (op, route, body)
 //! ```
 //!
-//! Nothing here reads a clock or performs I/O. What a peer sends wrongly is a [`DecodeError`], to be
-//! counted and skipped; only an [`Oversized`] length ends the connection.
+//! Nothing here reads a clock or performs I/O. What a peer sends wrongly is a [`DecodeError`], to
+//! be counted and skipped; only an [`Oversized`] length ends the connection.
 //!
 //! # Limits
 //!
