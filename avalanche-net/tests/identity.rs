@@ -1,4 +1,5 @@
 //! Certificates, keys and signatures, against what AvalancheGo v1.14.2 makes of them.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Where an identity is stored, and what is said if it cannot be used.
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The simulated network does to bytes what its links say, and the same for the same seed.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;

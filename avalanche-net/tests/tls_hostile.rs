@@ -1,5 +1,10 @@
 //! Peers that are not what they should be, over real sockets: each ends with its own reason, and
 //! the listener goes on.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod support;
 

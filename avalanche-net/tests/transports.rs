@@ -1,4 +1,5 @@
 //! Every transport keeps the promises of one.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 

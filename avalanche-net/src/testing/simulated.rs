@@ -127,6 +127,7 @@ impl Simulated {
     }
 
     /// Breaks all connections between two addresses, at both ends and at once. Says how many.
+    #[expect(clippy::must_use_candidate, reason = "it acts; how often is a by-product")]
     pub fn break_connections(&self, one: IpAddr, other: IpAddr) -> usize {
         self.switchboard.break_connections(one, other)
     }

@@ -66,7 +66,7 @@ impl State {
     /// How long a byte takes this time.
     pub(super) fn delay(&mut self) -> Duration {
         let jitter = self.link.jitter.as_nanos() + 1;
-        let random = u128::from(self.next()) * jitter.min(u128::from(u64::MAX)) >> 64;
+        let random = (u128::from(self.next()) * jitter.min(u128::from(u64::MAX))) >> 64;
         self.link.delay + Duration::from_nanos(u64::try_from(random).unwrap_or_default())
     }
 
