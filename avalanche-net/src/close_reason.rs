@@ -101,8 +101,8 @@ impl CloseReason {
         Self::UnexpectedPong,
     ];
 
-    /// Whether the peer broke the protocol, which speaks against it when it comes back. Another network,
-    /// version or clock is no such thing, and neither is a connection that breaks.
+    /// Whether the peer broke the protocol, which speaks against it when it comes back. Another
+    /// network, version or clock is no such thing, and neither is a connection that breaks.
     #[must_use]
     pub const fn is_fault(self) -> bool {
         matches!(

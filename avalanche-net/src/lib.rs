@@ -1,7 +1,7 @@
 //! AvalancheGo's peer protocol: identity, TLS, handshake, requests, throttling and gossip.
 //!
-//! Whatever runs on this crate can shake hands with AvalancheGo v1.14.2: a network of one's own and the
-//! real one have the same protocol. AvalancheGo's own peer, network and node are its judges
+//! Whatever runs on this crate can shake hands with AvalancheGo v1.14.2: a network of one's own and
+//! the real one have the same protocol. AvalancheGo's own peer, network and node are its judges
 //! (`interop/`).
 //!
 //! # The path of a byte
@@ -73,7 +73,8 @@
 //!
 //! # Errors
 //!
-//! Errors are the caller's. What a peer does wrong is a [`CloseReason`], counted and told as an event.
+//! Errors are the caller's. What a peer does wrong is a [`CloseReason`], counted and told as an
+//! event.
 //!
 //! # Features
 //!

@@ -44,7 +44,7 @@ fn local_stakers_have_their_published_node_ids() {
 fn each_certificate_gets_the_verdict_of_avalanchego() {
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
     for line in include_str!("data/certificates.txt").lines() {
-        let (expected, der) = line.split_once(' ').expect("a verdict and bytes");
+        let (expected, der) = line.split_once(' ').unwrap_or((line, ""));
         let found = match Certificate::parse(&unhex(der)) {
             Ok(certificate) => certificate.node_id().to_string(),
             // AvalancheGo has one name for both.

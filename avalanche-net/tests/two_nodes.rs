@@ -68,7 +68,9 @@ fn echo(network: &Network, mut inbox: Inbox) -> tokio::task::JoinHandle<()> {
     let network = network.clone();
     tokio::spawn(async move {
         while let Some(delivery) = inbox.recv().await {
-            let Ok(Some(Route { request_id: Some(id), .. })) = route(&delivery.body) else { continue };
+            let Ok(Some(Route { request_id: Some(id), .. })) = route(&delivery.body) else {
+                continue;
+            };
             let answer = match &delivery.body {
                 Body::AppRequest(asked) if asked.app_bytes.is_empty() => {
                     build::app_error(CHAIN, id, -7, "nothing was asked".to_owned())
@@ -225,10 +227,7 @@ async fn the_end_of_the_last_handle_is_the_end_of_the_network() -> Result {
     let mut inbox = ada.network.register(CHAIN)?;
     drop(ada);
     let ended = timeout(PATIENCE, events.recv()).await??;
-    assert!(matches!(
-        ended,
-        NetworkEvent::Disconnected { reason: CloseReason::RemoteClosed, .. }
-    ));
+    assert!(matches!(ended, NetworkEvent::Disconnected { reason: CloseReason::RemoteClosed, .. }));
     assert!(timeout(PATIENCE, inbox.recv()).await?.is_none());
     let last = bob.network.shutdown().await;
     assert_eq!(last.closed, [("remote_closed", 1)].into());

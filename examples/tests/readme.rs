@@ -6,8 +6,8 @@
 //! that runs in its place.
 //!
 //! Commands are those of a reader, but release builds are the quicker ones of [`PROFILE`]: what is
-//! shown is that a command builds, runs and succeeds. Times that it prints are not those of a release,
-//! and no test reads them.
+//! shown is that a command builds, runs and succeeds. Times that it prints are not those of a
+//! release, and no test reads them.
 #![cfg(test)]
 
 mod support;
@@ -72,8 +72,8 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Profile settings for the commands. Link-time optimisation over one unit a crate is most of what a
-/// release build of an example takes. Both profiles alike, so that they share dependencies.
+/// Profile settings for the commands. Link-time optimisation over one unit a crate is most of what
+/// a release build of an example takes. Both profiles alike, so that they share dependencies.
 const PROFILE: &[(&str, &str)] = &[
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),

@@ -27,6 +27,7 @@ const BINARY_FILES: &[(&str, &str, &str)] = &[
     ("avalanche-consensus/conformance/", ".zst", "recorded traces of AvalancheGo"),
     ("avalanche-consensus/fuzz/corpus/", "", "inputs that fuzzing found"),
     ("avalanche-net/fuzz/corpus/", "", "inputs that fuzzing found"),
+    ("avalanche-net/tests/data/avalanchego/", "signer.key", "a BLS key as AvalancheGo keeps it"),
     ("avalanche-store/fuzz/corpus/", "", "inputs that fuzzing found"),
     ("avalanche-vm/fuzz/corpus/", "", "inputs that fuzzing found"),
     ("avalanche-store/tests/golden/", "", "files on disk as each format version has them"),

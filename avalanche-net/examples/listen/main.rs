@@ -1,5 +1,5 @@
-//! A node of this crate alone: it shakes hands with AvalancheGo, answers pings, frontier requests and
-//! queries of one chain that stands at its genesis, and echoes app requests.
+//! A node of this crate alone: it shakes hands with AvalancheGo, answers pings, frontier requests
+//! and queries of one chain that stands at its genesis, and echoes app requests.
 //!
 //! ```sh
 //! cargo run --release -p avalanche-net --example listen -- --help

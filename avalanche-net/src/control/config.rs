@@ -26,15 +26,16 @@ pub struct ControlConfig {
     pub max_peers: usize,
     /// From ping to ping: 22.5 s.
     pub ping_interval: Duration,
-    /// From the end of TLS to the end of the handshake at most: 30 s. AvalancheGo has no such limit.
+    /// From the end of TLS to the end of the handshake at most: 30 s. AvalancheGo has no such
+    /// limit.
     pub handshake_timeout: Duration,
     /// From one question for peers to the next: 2 s.
     pub peer_list_interval: Duration,
-    /// How long a node is banned that broke the protocol: 10 min. AvalancheGo bans nobody; zero turns
-    /// it off.
+    /// How long a node is banned that broke the protocol: 10 min. AvalancheGo bans nobody; zero
+    /// turns it off.
     pub fault_ban: Duration,
-    /// Faults, each of which loses half of its weight in [`ScoreConfig::half_life`], from which on a node
-    /// is banned: 3.
+    /// Faults, each of which loses half of its weight in [`ScoreConfig::half_life`], from which on
+    /// a node is banned: 3.
     pub faults_allowed: f64,
 }
 

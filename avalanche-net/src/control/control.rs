@@ -22,16 +22,16 @@ use crate::wire::{Body, build};
 ///
 /// # Contract
 ///
-/// - After each call of [`Control::handle`] and [`Control::handle_timeout`], and before the next, the
-///   caller takes all outputs by [`Control::poll_output`] and carries them out in order.
+/// - After each call of [`Control::handle`] and [`Control::handle_timeout`], and before the next,
+///   the caller takes all outputs by [`Control::poll_output`] and carries them out in order.
 /// - [`Moment::now`] never decreases.
 /// - Every [`Output::Dial`] is answered by [`Event::Opened`] or [`Event::DialFailed`].
 ///
 /// # Limits
 ///
-/// Connections: [`ControlConfig::max_peers`]. Nodes that are wanted, known and scored: the limits of
-/// [`IpTracker`], [`Dialer`] and [`Scores`]. A call costs O(log n) with n peers, but a peer list that is
-/// asked for costs O(n).
+/// Connections: [`ControlConfig::max_peers`]. Nodes that are wanted, known and scored: the limits
+/// of [`IpTracker`], [`Dialer`] and [`Scores`]. A call costs O(log n) with n peers, but a peer list
+/// that is asked for costs O(n).
 #[derive(Debug)]
 pub struct Control {
     pub(super) config: ControlConfig,
@@ -69,8 +69,9 @@ impl Control {
     /// Addresses of [`Event::Connect`] that are kept at most; more are ignored.
     pub const ADDRESSES_MAX: usize = 1_024;
 
-    /// A control without connections. `book` is what an earlier run left. `seed` decides all that is drawn: in a node it comes from the
-    /// operating system, since who can predict it can fill the bloom filter of known peers.
+    /// A control without connections. `book` is what an earlier run left. `seed` decides all that
+    /// is drawn: in a node it comes from the operating system, since who can predict it can fill
+    /// the bloom filter of known peers.
     #[must_use]
     pub fn new(
         config: ControlConfig,

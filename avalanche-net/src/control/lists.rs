@@ -24,7 +24,8 @@ impl Control {
         )
     }
 
-    /// Handles a message of class [`Control`](crate::wire::Class::Control); an error ends the connection.
+    /// Handles a message of class [`Control`](crate::wire::Class::Control); an error ends the
+    /// connection.
     pub(super) fn received(
         &mut self,
         at: Moment,

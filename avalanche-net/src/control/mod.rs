@@ -1,8 +1,8 @@
 //! Who is connected: one pure state machine over all connections.
 //!
-//! [`Control`] is told what happened, and says what to do: whom to dial, which connections to take and
-//! to end, what to answer to handshakes, pings and peer lists. It does not read, write, wait or look at
-//! a clock; [`network`](crate::network) does.
+//! [`Control`] is told what happened, and says what to do: whom to dial, which connections to take
+//! and to end, what to answer to handshakes, pings and peer lists. It does not read, write, wait or
+//! look at a clock; [`network`](crate::network) does.
 //!
 //! ```text
 //!            +--------------------------------------------------+

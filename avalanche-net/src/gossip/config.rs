@@ -25,14 +25,14 @@ pub struct GossipConfig {
     pub scan_max: usize,
     /// Own items that are pushed, now or again. Default: 16,384. Others are only pulled.
     pub push_max: usize,
-    /// Peers that a new item is pushed to, by stake. Default: 8. More are reached sooner; AvalancheGo
-    /// takes 100 and those that have 90% of the stake.
+    /// Peers that a new item is pushed to, by stake. Default: 8. More are reached sooner;
+    /// AvalancheGo takes 100 and those that have 90% of the stake.
     pub push_peers: usize,
     /// Peers that an item is pushed to again, by stake, among those that are not known to have it.
     /// Default: 4. AvalancheGo takes 10 of all.
     pub regossip_peers: usize,
-    /// An item is not pushed again while so many connected validators said themselves that they have
-    /// it: from them it is pulled. Default: 4. Where nobody has stake, all peers count.
+    /// An item is not pushed again while so many connected validators said themselves that they
+    /// have it: from them it is pulled. Default: 4. Where nobody has stake, all peers count.
     pub regossip_until: usize,
     /// The time after which an item that is still kept is pushed again. Default: 30 s.
     pub regossip_period: Duration,

@@ -22,9 +22,9 @@
 //!
 //! # Limits
 //!
-//! [`GossipConfig`] has a bound for everything: items and bytes that are kept, items that wait to be
-//! pushed, items of a message, bytes of an answer, items looked at for an answer, and requests of a
-//! peer in a while.
+//! [`GossipConfig`] has a bound for everything: items and bytes that are kept, items that wait to
+//! be pushed, items of a message, bytes of an answer, items looked at for an answer, and requests
+//! of a peer in a while.
 
 mod config;
 mod fault;

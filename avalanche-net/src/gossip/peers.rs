@@ -12,8 +12,8 @@ pub struct GossipPeer {
     pub weight: u64,
 }
 
-/// Draws up to `count` different peers for which `skip` is false, validators by stake first, then the
-/// others uniformly. Equal numbers from `source` give equal peers.
+/// Draws up to `count` different peers for which `skip` is false, validators by stake first, then
+/// the others uniformly. Equal numbers from `source` give equal peers.
 ///
 /// Costs O(count · peers).
 pub fn sample_by_stake<S: Source + ?Sized>(

@@ -23,8 +23,8 @@ pub struct Push {
 /// Items that begin at this node: pushed once, and again after a while to others, as long as they
 /// are kept (AvalancheGo's `gossip.PushGossiper`).
 ///
-/// An entry of a queue is stale when its item is tracked no more, or under another number because it
-/// was removed and added again.
+/// An entry of a queue is stale when its item is tracked no more, or under another number because
+/// it was removed and added again.
 #[derive(Debug)]
 pub(super) struct PushQueue {
     tracked: BTreeMap<Id, Tracked>,
@@ -41,8 +41,8 @@ pub(super) struct PushQueue {
 struct Tracked {
     number: u64,
     pushed_at: Option<Timestamp>,
-    /// Peers that have it: true if they sent it or it was in their filter, false if it was pushed to
-    /// them, and may have been lost.
+    /// Peers that have it: true if they sent it or it was in their filter, false if it was pushed
+    /// to them, and may have been lost.
     known: BTreeMap<NodeId, bool>,
 }
 

@@ -147,8 +147,8 @@ impl<T: Gossipable> Gossip<T> {
     /// Answers an app request of `node`, given without the number of the handler: the bytes of the
     /// app response, which may have no items.
     ///
-    /// An answer looks at up to [`GossipConfig::scan_max`] items, so it should be given to validators
-    /// only, as AvalancheGo does.
+    /// An answer looks at up to [`GossipConfig::scan_max`] items, so it should be given to
+    /// validators only, as AvalancheGo does.
     ///
     /// # Errors
     ///

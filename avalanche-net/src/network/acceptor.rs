@@ -13,13 +13,14 @@ use crate::CloseReason;
 use crate::control::Direction;
 use crate::transport::{Listener, Pending};
 
-/// The pause after the listener itself failed, as it does where the process has no descriptors left.
+/// The pause after the listener itself failed, as it does where the process has no descriptors
+/// left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes connections in until it is dropped.
 ///
-/// Connections that come too fast are closed before TLS, and no more than a bounded number is in TLS at
-/// once: of those that come beyond, the newest are closed.
+/// Connections that come too fast are closed before TLS, and no more than a bounded number is in
+/// TLS at once: of those that come beyond, the newest are closed.
 pub(crate) async fn run(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
     let slots = Arc::new(Semaphore::new(shared.limits.pending_upgrades));
     let mut tasks = JoinSet::new();

@@ -21,8 +21,8 @@ pub struct NetworkConfig {
     pub listen: SocketAddr,
     /// The address that peers are told; `None` if it is the one that is listened on.
     pub public: Option<SocketAddr>,
-    /// The file in which nodes that were connected, and bans, are kept from one run to the next; `None`
-    /// keeps nothing.
+    /// The file in which nodes that were connected, and bans, are kept from one run to the next;
+    /// `None` keeps nothing.
     pub address_book: Option<PathBuf>,
     /// Who is connected, and how that is decided.
     pub control: ControlConfig,
@@ -33,8 +33,8 @@ pub struct NetworkConfig {
 /// Bounds and times of a running network.
 ///
 /// All memory that peers can make this node use is bounded by these: at most
-/// [`Limits::inbound_pool`] for messages that were read, [`Limits::outbound_pool`] for those that are to
-/// be sent, and for each connection the buffers of TLS and a frame that is coming.
+/// [`Limits::inbound_pool`] for messages that were read, [`Limits::outbound_pool`] for those that
+/// are to be sent, and for each connection the buffers of TLS and a frame that is coming.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The longest time in which a whole message comes, also a ping: 30 s.
@@ -57,7 +57,8 @@ pub struct Limits {
     pub control_queue: usize,
     /// Events that a slow listener can be behind: 1,024. Older ones are lost to it.
     pub event_queue: usize,
-    /// Messages of one peer that were read and are not handled: 1,024. A peer with more is not read.
+    /// Messages of one peer that were read and are not handled: 1,024. A peer with more is not
+    /// read.
     pub messages_in_work: u32,
     /// Bytes a second from one peer. A faster peer is not read for a while.
     pub bandwidth: BandwidthConfig,

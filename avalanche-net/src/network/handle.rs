@@ -44,8 +44,8 @@ pub struct Sent {
 
 /// A running network.
 ///
-/// Clones are the same network. Dropping the last one without [`Network::shutdown`] ends the network,
-/// too, though nothing waits for its end.
+/// Clones are the same network. Dropping the last one without [`Network::shutdown`] ends the
+/// network, too, though nothing waits for its end.
 #[derive(Clone, Debug)]
 pub struct Network {
     shared: Arc<Shared>,
@@ -75,9 +75,9 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the configuration breaks a rule, [`Error::Listen`] if the address cannot be
-    /// listened on, [`Error::Identity`] if the keys cannot be used, [`Error::AddressBook`] if it can
-    /// neither be read nor set aside.
+    /// [`Error::Config`] if the configuration breaks a rule, [`Error::Listen`] if the address
+    /// cannot be listened on, [`Error::Identity`] if the keys cannot be used,
+    /// [`Error::AddressBook`] if it can neither be read nor set aside.
     pub async fn start(config: NetworkConfig, identity: Arc<Identity>) -> Result<Self, Error> {
         let transport = TcpTransport::new(&identity).map_err(Error::Transport)?;
         Self::start_on(config, identity, Arc::new(transport)).await
@@ -195,7 +195,8 @@ impl Network {
 
     /// Queues a message for each of `nodes`; it is encoded once. Never waits.
     ///
-    /// A request of this kind has a number that the caller chose; its answer comes through the inbox.
+    /// A request of this kind has a number that the caller chose; its answer comes through the
+    /// inbox.
     ///
     /// # Errors
     ///
@@ -236,11 +237,11 @@ impl Network {
         }
     }
 
-    /// Asks another node, and waits for the answer, which does not come through the inbox. `make` is given
-    /// the number and the deadline of the request, and returns a message of kind `op`.
+    /// Asks another node, and waits for the answer, which does not come through the inbox. `make`
+    /// is given the number and the deadline of the request, and returns a message of kind `op`.
     ///
-    /// An engine that counts its own requests uses [`Network::send`] instead, with numbers of its own:
-    /// do not use both for the same kind of message on the same chain.
+    /// An engine that counts its own requests uses [`Network::send`] instead, with numbers of its
+    /// own: do not use both for the same kind of message on the same chain.
     ///
     /// # Errors
     ///
@@ -307,8 +308,8 @@ impl Network {
         self.shared.established(node_id).is_some()
     }
 
-    /// The best `count` of the connected peers by latency, answers and faults, best first. None after the
-    /// end of the network.
+    /// The best `count` of the connected peers by latency, answers and faults, best first. None
+    /// after the end of the network.
     pub async fn best(&self, count: usize) -> Vec<Score> {
         self.ask(|to| Query::Best(count, to)).await
     }

@@ -15,8 +15,8 @@ use crate::wire::{Body, Class, Op};
 /// Bounds of one chain's [`Inbox`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InboxConfig {
-    /// Messages that wait in a lane at most; there is a lane each for consensus, synchronisation and
-    /// applications.
+    /// Messages that wait in a lane at most; there is a lane each for consensus, synchronisation
+    /// and applications.
     pub lane_messages: usize,
     /// Bytes that wait in a lane at most. One message is taken however large it is.
     pub lane_bytes: usize,
@@ -106,18 +106,19 @@ pub(crate) struct InboxShared {
 
 /// The receiving end of one chain's messages.
 ///
-/// The time from one call of [`Inbox::recv`] or [`Inbox::recv_many`] to the next counts as the processor
-/// time of the peers whose messages the first one returned: a peer that uses more than its share is
-/// not read for a while. Whoever does other work between the calls calls [`Inbox::handled`] before.
+/// The time from one call of [`Inbox::recv`] or [`Inbox::recv_many`] to the next counts as the
+/// processor time of the peers whose messages the first one returned: a peer that uses more than
+/// its share is not read for a while. Whoever does other work between the calls calls
+/// [`Inbox::handled`] before.
 ///
 /// Consensus messages have a lane of their own and go first. A message of another lane goes first
 /// once in [`Inbox::TURNS`] turns, so that neither starves.
 ///
 /// # Limits
 ///
-/// [`InboxConfig`]. Where the lane of consensus is full, peers that send more are not read until there
-/// is room. Where another lane is full, its newest messages are dropped and counted: behind them, in the
-/// same connection, are consensus messages.
+/// [`InboxConfig`]. Where the lane of consensus is full, peers that send more are not read until
+/// there is room. Where another lane is full, its newest messages are dropped and counted: behind
+/// them, in the same connection, are consensus messages.
 #[derive(Debug)]
 pub struct Inbox {
     pub(crate) shared: Arc<InboxShared>,
@@ -169,8 +170,8 @@ impl InboxShared {
         self.config.maximum_deadline
     }
 
-    /// Takes what there is room for out of `messages`, in order; what is left are consensus messages
-    /// and whatever comes behind them.
+    /// Takes what there is room for out of `messages`, in order; what is left are consensus
+    /// messages and whatever comes behind them.
     fn take(&self, messages: &mut VecDeque<Delivery>) {
         let (mut dropped_sync, mut dropped_app, mut was_empty) = (0, 0, false);
         let mut dropped = Vec::new();

@@ -1,3 +1,5 @@
+//! Lanes of an inbox: order, bounds, deadlines, and room that is given back.
+
 use super::*;
 use crate::network::Limits;
 use crate::network::driver::Clock;

@@ -14,8 +14,8 @@ use crate::control::ConnectionId;
 use crate::queue::{Outbound, Pushed};
 use crate::wire::Frame;
 
-/// Room in the buffer for all peers is taken in steps of so many bytes, so that a small frame seldom
-/// asks for any.
+/// Room in the buffer for all peers is taken in steps of so many bytes, so that a small frame
+/// seldom asks for any.
 const RESERVE_STEP: usize = 32 * 1024;
 
 /// One connection.

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! - The driver is the only one that changes [`Control`](crate::control::Control), which is pure.
-//! - Each connection has one task with a reading and a writing loop. Messages of chains do not pass the
-//!   driver: they go from the connection into the [`Inbox`] of their chain.
+//! - Each connection has one task with a reading and a writing loop. Messages of chains do not pass
+//!   the driver: they go from the connection into the [`Inbox`] of their chain.
 //! - [`Network::send`] never waits. A queue that is full drops the message and says so.
 //!
 //! # Bounds

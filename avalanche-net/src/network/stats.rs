@@ -22,7 +22,8 @@ pub struct NetworkStats {
     pub undecodable: u64,
     /// Protobuf fields that this version does not know, and skipped.
     pub unknown_fields: u64,
-    /// Messages for chains that nobody here listens for, and from peers whose handshake is not complete.
+    /// Messages for chains that nobody here listens for, and from peers whose handshake is not
+    /// complete.
     pub undeliverable: u64,
     /// Answers that matched no open request.
     pub unmatched_answers: u64,

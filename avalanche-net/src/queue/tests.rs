@@ -1,3 +1,5 @@
+//! Lanes of the outbound queue: order, shares and bounds.
+
 use super::*;
 use proptest::prelude::*;
 use std::cell::Cell;

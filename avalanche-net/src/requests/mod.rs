@@ -16,7 +16,8 @@
 //!
 //! Deadlines follow from the latencies of the peers
 //! ([`AdaptiveTimeouts`](avalanche_consensus::network::AdaptiveTimeouts)), and peers that fail too
-//! often are benched by chain ([`Benchlist`](avalanche_consensus::network::Benchlist)). AvalancheGo:
+//! often are benched by chain ([`Benchlist`](avalanche_consensus::network::Benchlist)).
+//! AvalancheGo:
 //! `snow/networking/{sender,router,timeout}`.
 //!
 //! # Limits

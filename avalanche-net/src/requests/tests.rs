@@ -1,3 +1,5 @@
+//! Each request has one outcome.
+
 use super::*;
 use avalanche_consensus::network::{BenchConfig, UnbenchCause};
 use avalanche_consensus::snowball::Parameters;

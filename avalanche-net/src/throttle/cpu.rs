@@ -99,7 +99,8 @@ impl CpuThrottle {
         if usage <= target {
             return Duration::ZERO;
         }
-        // Usage halves in each half-life, so the time is a logarithm; a target of zero is never met.
+        // Usage halves in each half-life, so the time is a logarithm; a target of zero is never
+        // met.
         let half_lives = (usage / target).log2();
         let wait = Duration::try_from_secs_f64(half_lives * self.config.half_life.as_secs_f64())
             .unwrap_or(Duration::MAX);

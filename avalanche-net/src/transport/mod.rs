@@ -17,11 +17,12 @@
 //!
 //! # Reading and writing at once
 //!
-//! One task for a connection, which polls the stream for both through `&mut`, needs no lock. A split
-//! by `tokio::io::split` takes a lock for each poll and, worse, makes two tasks wait for each other.
+//! One task for a connection, which polls the stream for both through `&mut`, needs no lock. A
+//! split by `tokio::io::split` takes a lock for each poll and, worse, makes two tasks wait for each
+//! other.
 //!
-//! Bytes that a stream took need not be on their way: [`flush`](tokio::io::AsyncWriteExt::flush) when
-//! there is nothing more to write.
+//! Bytes that a stream took need not be on their way: [`flush`](tokio::io::AsyncWriteExt::flush)
+//! when there is nothing more to write.
 
 mod error;
 mod memory;

@@ -96,9 +96,9 @@ impl FrameReader {
 
     /// All frames that came whole. None if there is none yet.
     ///
-    /// Up to `copied` bytes of them are copied into one allocation of their exact length, so that the
-    /// memory that they hold is what their lengths say; longer ones share the buffer, which is hardly
-    /// longer than they are.
+    /// Up to `copied` bytes of them are copied into one allocation of their exact length, so that
+    /// the memory that they hold is what their lengths say; longer ones share the buffer, which is
+    /// hardly longer than they are.
     ///
     /// # Errors
     ///

@@ -1,3 +1,5 @@
+//! What the tests of gossip share.
+
 use super::*;
 use crate::peers::SeedStream;
 use avalanche_consensus::sampler::Source;

@@ -1,3 +1,5 @@
+//! The set of items, its bounds and its filter.
+
 use super::*;
 use crate::peers::Filter;
 

@@ -1,3 +1,5 @@
+//! Step tables of push and pull.
+
 use super::*;
 
 fn fresh(config: GossipConfig) -> Gossip<Tx> {
@@ -177,8 +179,8 @@ fn an_item_that_validators_say_they_have_is_not_pushed_again() {
     }
 }
 
-/// Items come, are pushed, decided and perhaps come again: nothing is left behind, and what is there
-/// is pushed.
+/// Items come, are pushed, decided and perhaps come again: nothing is left behind, and what is
+/// there is pushed.
 #[test]
 fn churn_leaves_no_entries_and_repeats_no_pushes() {
     let config = GossipConfig { push_max: 10, ..CONFIG };

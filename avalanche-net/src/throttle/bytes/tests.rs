@@ -1,3 +1,5 @@
+//! Room for bytes: who gets it, and who waits.
+
 use super::*;
 use proptest::prelude::*;
 use std::cell::Cell;
