@@ -7,8 +7,8 @@
 //!
 //! - [`floor`]: the minimal loops.
 //! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`vm`],
-//!   [`payments`]: the workloads, shared by the Criterion benches and by the `ratios` table. The
-//!   floors of the last three are beside their workloads.
+//!   [`payments`], [`net`]: the workloads, shared by the Criterion benches and by the `ratios` table.
+//!   The floors of the last four are beside their workloads.
 //! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod floor;
 pub mod measure;
 pub mod memory;
+pub mod net;
 pub mod payments;
 pub mod poll;
 pub mod report;

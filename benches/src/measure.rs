@@ -119,6 +119,12 @@ fn summary(pairs: impl Iterator<Item = (f64, f64)>) -> Comparison {
     Comparison { ours, floor, ratio }
 }
 
+/// Nanoseconds of CPU time for one operation, the median of slices, without a floor.
+pub fn alone(effort: Effort, work: Work<'_>) -> f64 {
+    let count = calibrate(effort.slice, work);
+    median((0..effort.pairs.max(1)).map(|_| per_operation(Clock::Cpu, work, count)).collect())
+}
+
 /// How many operations fill a slice. Running up to it also warms the caches.
 fn calibrate(slice: Duration, work: Work<'_>) -> u64 {
     let mut count = 1;
@@ -149,6 +155,34 @@ pub fn repeat(mut operation: impl FnMut()) -> impl FnMut(u64) -> Done {
     }
 }
 
+/// Compares the durations of single operations, in nanoseconds: their `parts`, 0.5 for the median,
+/// are taken within each of the pairs of slices, and of their ratios the median.
+pub fn compare_each<const N: usize>(
+    effort: Effort,
+    parts: [f64; N],
+    mut ours: impl FnMut() -> Vec<Duration>,
+    mut floor: impl FnMut() -> Vec<Duration>,
+) -> [Comparison; N] {
+    let _warm = (ours(), floor());
+    let mut pairs = [const { Vec::new() }; N];
+    for _ in 0..effort.pairs.max(1) {
+        let (ours, floor) = (ours(), floor());
+        for (part, pairs) in parts.iter().zip(&mut pairs) {
+            pairs.push((quantile(&ours, *part), quantile(&floor, *part)));
+        }
+    }
+    pairs.map(|pairs| summary(pairs.into_iter()))
+}
+
+/// The nanoseconds below which so much of all is.
+fn quantile(taken: &[Duration], part: f64) -> f64 {
+    let mut nanos: Vec<_> = taken.iter().map(Duration::as_secs_f64).collect();
+    nanos.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+    let place = (part * as_f64(nanos.len() as u64)) as usize;
+    nanos.get(place.min(nanos.len().saturating_sub(1))).map_or(f64::NAN, |nanos| nanos * 1e9)
+}
+
 /// The middle value; of two middle values the greater.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -163,16 +197,35 @@ pub fn as_f64(value: u64) -> f64 {
     value
 }
 
+/// CPU time of all threads of this process where the system tells it, else time since the first
+/// call.
+#[must_use]
+pub fn process_cpu_time() -> Duration {
+    #[cfg(unix)]
+    {
+        clock(rustix::time::ClockId::ProcessCPUTime)
+    }
+    #[cfg(not(unix))]
+    {
+        Clock::Wall.now()
+    }
+}
+
+#[cfg(unix)]
+fn clock(id: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(id);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
 /// CPU time of this thread where the system tells it, else time since the first call.
 #[must_use]
 pub fn cpu_time() -> Duration {
     #[cfg(unix)]
     {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::new(
-            u64::try_from(time.tv_sec).unwrap_or(0),
-            u32::try_from(time.tv_nsec).unwrap_or(0),
-        )
+        clock(rustix::time::ClockId::ThreadCPUTime)
     }
     #[cfg(not(unix))]
     {
@@ -220,6 +273,17 @@ mod tests {
     fn time_apart_does_not_count() {
         let mut work = |operations| Done { operations, apart: Duration::from_secs(3_600) };
         assert_eq!(per_operation(Clock::Wall, &mut work, 1), 0.0);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_pairs() {
+        let taken: Vec<_> = (0..100).rev().map(Duration::from_nanos).collect();
+        let twice: Vec<_> = taken.iter().map(|taken| *taken * 2).collect();
+        let effort = Effort { pairs: 3, slice: Duration::ZERO, wall: Duration::ZERO };
+        let found = compare_each(effort, [0.5, 0.99], || twice.clone(), || taken.clone());
+        let [half, most] = found.map(|one| (one.ours.round(), one.floor.round(), one.ratio));
+        assert_eq!((half, most), ((100.0, 50.0, 2.0), (198.0, 99.0, 2.0)));
+        assert!(quantile(&[], 0.5).is_nan());
     }
 
     #[test]

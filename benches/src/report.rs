@@ -1,5 +1,6 @@
 //! The table of ratios, the curve of polls against network size, and the memory figures.
 
+mod net;
 mod payments;
 mod store;
 mod vm;
@@ -57,8 +58,10 @@ impl Report {
         self.engine(out)?;
         self.payments(out)?;
         self.vm(out)?;
+        self.net(out)?;
         self.store(out)?;
         self.payments_figures(out)?;
+        self.net_figures(out)?;
         self.throughput(out)?;
         self.curve(out)?;
         self.memory(out)

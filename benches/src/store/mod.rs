@@ -87,7 +87,7 @@ pub(crate) fn told(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error 
 }
 
 /// `count` bytes that do not repeat.
-fn bytes(random: &mut SplitMix, count: usize) -> Vec<u8> {
+pub(crate) fn bytes(random: &mut SplitMix, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     for part in bytes.chunks_mut(8) {
         let drawn = random.next_u64().to_le_bytes();
