@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use avalanche_benches::measure::Clock;
+use avalanche_benches::net::PAYLOAD;
 use avalanche_benches::net::codec::{Codec, Filters, KEYS, blocks, bodies};
 use avalanche_benches::net::echo::{Requests, RequestsFloor};
 use avalanche_benches::net::one_way::{OneWay, OneWayFloor};
 use avalanche_benches::net::poll::{self, Polls, PollsFloor};
-use avalanche_benches::net::PAYLOAD;
 use avalanche_net::wire::{Compression, Op};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -65,7 +65,8 @@ fn codecs(criterion: &mut Criterion) {
         (kind.to_owned(), Codec::new(body, Compression::None))
     });
     let blocks = blocks().into_iter();
-    for (kind, mut codec) in plain.chain(blocks.map(|(kind, codec)| (format!("1MiB_{kind}"), codec)))
+    for (kind, mut codec) in
+        plain.chain(blocks.map(|(kind, codec)| (format!("1MiB_{kind}"), codec)))
     {
         group.bench_function(format!("encode/{kind}"), |b| b.iter(|| assert!(codec.encode())));
         group.bench_function(format!("decode/{kind}"), |b| b.iter(|| assert!(codec.decode())));

@@ -1,8 +1,8 @@
 //! A network in memory, in simulated time: delay, bandwidth, losses and partitions.
 //!
-//! Use it under a clock of tokio that is paused and on one thread
-//! (`#[tokio::test(start_paused = true)]`): then a run takes no time, and what happens is a
-//! function of the seed and of what the test does. Delays are rounded up to tokio's milliseconds.
+//! Use it under a clock of tokio that is paused and on one thread, as by
+//! `#[tokio::test(start_paused = true)]`: then a run takes no time, and what happens is a function
+//! of the seed and of what the test does. Delays are rounded up to tokio's milliseconds.
 //!
 //! A link carries one direction between two addresses, and behaves as a path below TCP does: bytes
 //! are late but not lost, in order within a connection, and a blocked link holds them back until it

@@ -17,12 +17,12 @@
 //!
 //! # Reading and writing at once
 //!
-//! One task for a connection, which polls the stream for both through `&mut`, needs no lock. A
-//! split by `tokio::io::split` takes a lock for each poll and, worse, makes two tasks wait for each
-//! other.
+//! One task for a connection can poll its stream for both through `&mut`: that needs neither a lock
+//! nor a second task. `tokio::io::split` works, too; its lock is free unless two threads meet at
+//! it. Write in batches: each write becomes a TLS record and, if the socket has room, a system
+//! call.
 //!
-//! Bytes that a stream took need not be on their way: [`flush`](tokio::io::AsyncWriteExt::flush)
-//! when there is nothing more to write.
+//! Bytes that a stream took need not be on their way: flush when there is nothing more to write.
 
 mod error;
 mod memory;

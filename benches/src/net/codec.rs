@@ -17,12 +17,8 @@ pub const KEYS: usize = 4_096;
 #[must_use]
 pub fn bodies() -> Vec<Body> {
     let block = Id::new([9; 32]);
-    let votes = Chits {
-        preferred: block,
-        preferred_at_height: block,
-        accepted: block,
-        accepted_height: 9,
-    };
+    let votes =
+        Chits { preferred: block, preferred_at_height: block, accepted: block, accepted_height: 9 };
     vec![
         build::ping(100),
         build::pong(),

@@ -27,12 +27,8 @@ fn query(number: u32) -> Body {
 }
 
 fn vote(number: u32) -> Body {
-    let chits = Chits {
-        preferred: BLOCK,
-        preferred_at_height: BLOCK,
-        accepted: BLOCK,
-        accepted_height: 1,
-    };
+    let chits =
+        Chits { preferred: BLOCK, preferred_at_height: BLOCK, accepted: BLOCK, accepted_height: 1 };
     build::chits(CHAIN, number, chits)
 }
 

@@ -48,7 +48,8 @@ impl Report {
 
     fn requests(&self, out: &mut impl Write) -> io::Result<()> {
         let name = format!("net::request/bytes={PAYLOAD}");
-        let clocks = [("cpu", Clock::Cpu, REQUEST_GOALS.map(Some)), ("wall", Clock::Wall, [None; 2])];
+        let clocks =
+            [("cpu", Clock::Cpu, REQUEST_GOALS.map(Some)), ("wall", Clock::Wall, [None; 2])];
         for (clock_name, clock, goals) in clocks {
             let names = ["p50", "p99"].map(|part| format!("{name}/{clock_name}/{part}"));
             if !names.iter().any(|name| self.wanted(name)) {
