@@ -415,7 +415,7 @@ impl Control {
         if subnet == Id::EMPTY {
             let keys = validators
                 .iter()
-                .filter_map(|validator| Some((validator.node_id, validator.bls_key.clone()?)));
+                .filter_map(|validator| Some((validator.node_id, validator.bls_key?)));
             self.bls_keys = keys.collect();
         }
         let nodes: BTreeSet<_> = validators.iter().map(|validator| validator.node_id).collect();

@@ -19,8 +19,7 @@
 //!
 //! One task for a connection can poll its stream for both through `&mut`: that needs neither a lock
 //! nor a second task. `tokio::io::split` works, too; its lock is free unless two threads meet at
-//! it. Write in batches: each write becomes a TLS record and, if the socket has room, a system
-//! call.
+//! it. Write in batches: each write becomes a TLS record and, if there is room, a system call.
 //!
 //! Bytes that a stream took need not be on their way: flush when there is nothing more to write.
 
