@@ -1,4 +1,5 @@
 //! The network, over TLS on the loopback. Wall time, as in all of Criterion.
+#![expect(clippy::expect_used, reason = "without its workload a bench has nothing to measure")]
 
 use std::time::{Duration, Instant};
 
