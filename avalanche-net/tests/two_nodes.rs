@@ -1,6 +1,7 @@
 //! Two nodes over real sockets: what a user of the crate does first.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const CHAIN: Id = Id::new([3; 32]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn config() -> NetworkConfig {
-    NetworkConfig::new(1337, "127.0.0.1:0".parse().unwrap())
+    NetworkConfig::new(1337, SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 struct Node {
@@ -75,7 +76,7 @@ fn echo(network: &Network, mut inbox: Inbox) -> tokio::task::JoinHandle<()> {
                 Body::AppRequest(asked) if asked.app_bytes.is_empty() => {
                     build::app_error(CHAIN, id, -7, "nothing was asked".to_owned())
                 }
-                Body::AppRequest(asked) if asked.app_bytes[0] == 0 => continue,
+                Body::AppRequest(asked) if asked.app_bytes.first() == Some(&0) => continue,
                 Body::AppRequest(asked) => {
                     let turned: Vec<u8> = asked.app_bytes.iter().rev().copied().collect();
                     build::app_response(CHAIN, id, turned.into())
@@ -171,7 +172,7 @@ async fn a_restarted_node_finds_its_peers_in_the_address_book() -> Result {
     let validator = PeerValidator {
         node_id: bob.id(),
         weight: 1,
-        bls_key: Some(bob.identity.bls().public_key().clone()),
+        bls_key: Some(*bob.identity.bls().public_key()),
     };
     let ada = Node::start(kept.clone()).await?;
     ada.network.connect(bob.network.local_addr());

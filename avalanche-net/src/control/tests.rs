@@ -128,7 +128,7 @@ fn validators(at: &[usize]) -> Event {
     let validator = |at: &usize| PeerValidator {
         node_id: node(*at),
         weight: 100,
-        bls_key: Some(identity(*at).bls().public_key().clone()),
+        bls_key: Some(*identity(*at).bls().public_key()),
     };
     Event::Validators { subnet: Id::EMPTY, validators: at.iter().map(validator).collect() }
 }
@@ -348,7 +348,7 @@ fn a_validator_must_have_signed_with_its_registered_key_now_and_later() {
         let Event::Validators { subnet, mut validators } = validators(&[at]) else {
             panic!("validators");
         };
-        validators[0].bls_key = Some(identity(3).bls().public_key().clone());
+        validators[0].bls_key = Some(*identity(3).bls().public_key());
         Event::Validators { subnet, validators }
     };
     let at = seconds(1);

@@ -107,7 +107,7 @@ async fn an_address_counts_only_with_the_signatures_of_the_node_that_is_connecte
     let validator = |identity: &Arc<Identity>, key: &Arc<Identity>| PeerValidator {
         node_id: identity.node_id(),
         weight: 1,
-        bls_key: Some(key.bls().public_key().clone()),
+        bls_key: Some(*key.bls().public_key()),
     };
     // The second one is registered with a key that it does not have.
     let validators = vec![validator(&own, &own), validator(&registered, &other)];
