@@ -38,8 +38,6 @@ pub enum CloseReason {
     Banned,
     /// The length of a frame is over the limit.
     OversizedFrame,
-    /// The first message was not a handshake, or data came before it.
-    NotAHandshake,
     /// A second handshake.
     DuplicateHandshake,
     /// A field of the handshake is missing or malformed.
@@ -85,7 +83,6 @@ impl CloseReason {
         Self::ConnectionRate,
         Self::Banned,
         Self::OversizedFrame,
-        Self::NotAHandshake,
         Self::DuplicateHandshake,
         Self::MalformedHandshake,
         Self::WrongNetwork,
@@ -139,7 +136,6 @@ impl CloseReason {
             Self::ConnectionRate => "connection_rate",
             Self::Banned => "banned",
             Self::OversizedFrame => "oversized_frame",
-            Self::NotAHandshake => "not_a_handshake",
             Self::DuplicateHandshake => "duplicate_handshake",
             Self::MalformedHandshake => "malformed_handshake",
             Self::WrongNetwork => "wrong_network",

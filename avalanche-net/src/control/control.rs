@@ -9,6 +9,7 @@ use avalanche_consensus::{Id, NodeId, Timestamp};
 use ripemd::Digest;
 
 use super::peer::{Due, Peer};
+use super::uptime::Uptimes;
 use super::{ConnectionId, ControlConfig, Direction, Event, Moment, Output, PeerValidator};
 use crate::CloseReason;
 use crate::identity::{BlsPublicKey, Certificate, SignedIp};
@@ -41,6 +42,7 @@ pub struct Control {
     pub(super) tracker: IpTracker,
     pub(super) dialer: Dialer,
     pub(super) scores: Scores,
+    uptimes: Uptimes,
     /// Who was connected, and who is banned.
     pub(super) book: AddressBook,
     pub(super) admissions: Admissions,
@@ -94,6 +96,7 @@ impl Control {
             tracker,
             dialer,
             scores: Scores::new(config.scores.clone()),
+            uptimes: Uptimes::default(),
             book,
             admissions: Admissions::new(config.max_peers),
             peers: BTreeMap::new(),
@@ -164,8 +167,7 @@ impl Control {
             match due {
                 Due::Close(reason) => self.end(at, connection, reason),
                 Due::Ping => match self.still_welcome(at, connection) {
-                    // There is no measure of uptime yet but that the connection is up.
-                    Ok(()) => self.send(connection, build::ping(100)),
+                    Ok(()) => self.ping(at, connection),
                     Err(reason) => self.end(at, connection, reason),
                 },
             }
@@ -173,6 +175,13 @@ impl Control {
         self.ask_for_peers(at);
         self.book.bans.expire(at.unix);
         self.dial(at);
+    }
+
+    fn ping(&mut self, at: Moment, connection: ConnectionId) {
+        if let Some(peer) = self.peers.get(&connection) {
+            let uptime = self.uptimes.percent(&peer.certificate.node_id(), at.now);
+            self.send(connection, build::ping(uptime));
+        }
     }
 
     /// When to call [`Control::handle_timeout`] next.
@@ -341,6 +350,7 @@ impl Control {
         // Who was replaced has no place any more, and the place may be another connection's.
         self.admissions.leave(&node_id);
         self.tracker.disconnected(&node_id);
+        self.uptimes.disconnected(&node_id, at.now);
         if reason.is_fault() {
             self.fault(at, node_id, reason);
         }
@@ -454,6 +464,7 @@ impl Control {
         peer.finished = true;
         let remote = peer.remote;
         self.book.claimed(&ClaimedIp::of_peer(&info), at.unix);
+        self.uptimes.connected(info.node_id, at.now);
         self.dialer.connected(&info.node_id);
         if let Direction::Outbound { address } = peer.direction {
             self.dialling.remove(&address);

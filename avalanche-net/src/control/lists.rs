@@ -43,6 +43,8 @@ impl Control {
                 }
                 if !peer.finished {
                     self.finished(at, connection);
+                } else if !peer.may_list(at.now) {
+                    return Ok(());
                 }
                 let wanted = self.tracker.claimed(at.unix, &list)?;
                 for (node_id, address) in wanted {
@@ -51,7 +53,7 @@ impl Control {
                 Ok(())
             }
             Body::GetPeerList(asked) => {
-                if !peer.finished {
+                if !peer.finished || !peer.may_list(at.now) {
                     return Ok(());
                 }
                 let Some(known) = asked.known_peers else {

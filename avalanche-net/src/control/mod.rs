@@ -24,6 +24,7 @@ mod lists;
 mod peer;
 #[cfg(test)]
 mod tests;
+mod uptime;
 
 pub use config::ControlConfig;
 pub use control::Control;

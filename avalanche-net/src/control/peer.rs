@@ -10,6 +10,12 @@ use super::Direction;
 use crate::CloseReason;
 use crate::identity::{BlsPublicKey, Certificate};
 use crate::peers::PeerInfo;
+use crate::throttle::TokenBucket;
+
+/// Peer lists and questions for them that are looked at, a second and at once. AvalancheGo sends
+/// one in two seconds; those that come faster are ignored.
+const LISTS_PER_SECOND: u64 = 2;
+const LISTS_AT_ONCE: u64 = 8;
 
 /// One connection: TLS is done, and it is not closed.
 ///
@@ -32,6 +38,8 @@ pub(super) struct Peer {
     pub(super) finished: bool,
     /// The registered key with which the signature of its address was verified.
     pub(super) bls_verified: Option<BlsPublicKey>,
+    /// Peer lists, asked for and told: they cost more than they weigh.
+    lists: TokenBucket,
     opened: Timestamp,
     next_ping: Timestamp,
     /// When the ping was sent that was not answered yet.
@@ -62,6 +70,7 @@ impl Peer {
             info: None,
             finished: false,
             bls_verified: None,
+            lists: TokenBucket::new(LISTS_PER_SECOND, LISTS_AT_ONCE),
             opened: now,
             next_ping: now.after(ping_interval),
             ping_sent: None,
@@ -94,6 +103,11 @@ impl Peer {
         // The oldest unanswered one counts, so that a lost pong shows as a long latency.
         self.ping_sent.get_or_insert(now);
         Some(Due::Ping)
+    }
+
+    /// Whether one more peer list, or question for one, is looked at.
+    pub(super) fn may_list(&mut self, now: Timestamp) -> bool {
+        self.lists.try_take(1, now)
     }
 
     /// A pong came: the time that it took.

@@ -490,3 +490,39 @@ fn what_a_node_claimed_in_an_earlier_run_is_where_it_is_dialled() {
     later.handle(seconds(0), validators(&[1, 2]));
     assert_eq!(outputs(&mut later), [""; 0]);
 }
+
+#[test]
+fn questions_for_peers_that_come_too_fast_are_ignored_and_a_slow_one_is_answered_again() {
+    let mut control = control();
+    control.handle(seconds(0), validators(&[0, 1, 2]));
+    connect(&mut control, 1, 1, seconds(0));
+    connect(&mut control, 2, 2, seconds(0));
+    let ask = || {
+        let nothing = Bytes::from_static(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        received(1, build::get_peer_list(nothing, Bytes::new(), true))
+    };
+    for _ in 0..100 {
+        control.handle(seconds(1), ask());
+    }
+    let first = outputs(&mut control);
+    assert!((1..=16).contains(&first.len()), "{} answers to 100 questions at once", first.len());
+    control.handle(seconds(5), ask());
+    assert_eq!(outputs(&mut control), ["peer_list to 1"]);
+}
+
+#[test]
+fn a_ping_says_how_much_of_the_time_the_peer_was_there() {
+    let mut control = control();
+    connect(&mut control, 1, 1, seconds(0));
+    let closed = Event::Closed { connection: ConnectionId(1), reason: CloseReason::RemoteClosed };
+    control.handle(seconds(10), closed);
+    connect(&mut control, 2, 1, seconds(20));
+    control.handle_timeout(seconds(43));
+    let mut told = Vec::new();
+    while let Some(output) = control.poll_output() {
+        if let Output::Send { body: Body::Ping(ping), .. } = output {
+            told.push(ping.uptime);
+        }
+    }
+    assert_eq!(told, [76], "33 of 43 seconds");
+}
