@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Deadlines follow from the latencies of the peers
-//! ([`AdaptiveTimeouts`](avalanche_consensus::network::AdaptiveTimeouts)), and peers that fail too
-//! often are benched by chain ([`Benchlist`](avalanche_consensus::network::Benchlist)).
+//! ([`AdaptiveTimeouts`]), and peers that fail too
+//! often are benched by chain ([`Benchlist`]).
 //! AvalancheGo:
 //! `snow/networking/{sender,router,timeout}`.
 //!
