@@ -25,6 +25,7 @@
 
 mod error;
 mod memory;
+mod read_ahead;
 mod registry;
 mod tcp;
 mod tls;
