@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use avalanche_benches::measure::Clock;
+use avalanche_benches::net::PAYLOAD;
 use avalanche_benches::net::codec::{Codec, Filters, KEYS, blocks, bodies};
-use avalanche_benches::net::echo::{Requests, RequestsFloor};
+use avalanche_benches::net::echo::{Kind, Requests, RequestsFloor};
 use avalanche_benches::net::one_way::{OneWay, OneWayFloor};
 use avalanche_benches::net::poll::{self, Polls, PollsFloor};
-use avalanche_benches::net::PAYLOAD;
 use avalanche_net::wire::{Compression, Op};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -40,7 +40,7 @@ fn requests(criterion: &mut Criterion) {
     group.bench_function("ours", |b| {
         b.iter_custom(|count| sum(ours.run(Clock::Wall, many(count))));
     });
-    let mut floor = RequestsFloor::new().expect("the loopback works");
+    let mut floor = RequestsFloor::new(Kind::App).expect("the loopback works");
     group.bench_function("floor", |b| {
         b.iter_custom(|count| sum(floor.run(Clock::Wall, many(count))));
     });
@@ -65,7 +65,8 @@ fn codecs(criterion: &mut Criterion) {
         (kind.to_owned(), Codec::new(body, Compression::None))
     });
     let blocks = blocks().into_iter();
-    for (kind, mut codec) in plain.chain(blocks.map(|(kind, codec)| (format!("1MiB_{kind}"), codec)))
+    for (kind, mut codec) in
+        plain.chain(blocks.map(|(kind, codec)| (format!("1MiB_{kind}"), codec)))
     {
         group.bench_function(format!("encode/{kind}"), |b| b.iter(|| assert!(codec.encode())));
         group.bench_function(format!("decode/{kind}"), |b| b.iter(|| assert!(codec.decode())));

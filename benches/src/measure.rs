@@ -178,7 +178,11 @@ pub fn compare_each<const N: usize>(
 fn quantile(taken: &[Duration], part: f64) -> f64 {
     let mut nanos: Vec<_> = taken.iter().map(Duration::as_secs_f64).collect();
     nanos.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place in a list"
+    )]
     let place = (part * as_f64(nanos.len() as u64)) as usize;
     nanos.get(place.min(nanos.len().saturating_sub(1))).map_or(f64::NAN, |nanos| nanos * 1e9)
 }
@@ -214,10 +218,7 @@ pub fn process_cpu_time() -> Duration {
 #[cfg(unix)]
 fn clock(id: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(id);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// CPU time of this thread where the system tells it, else time since the first call.

@@ -17,16 +17,12 @@ pub const KEYS: usize = 4_096;
 #[must_use]
 pub fn bodies() -> Vec<Body> {
     let block = Id::new([9; 32]);
-    let votes = Chits {
-        preferred: block,
-        preferred_at_height: block,
-        accepted: block,
-        accepted_height: 9,
-    };
+    let votes =
+        Chits { preferred: block, preferred_at_height: block, accepted: block, accepted_height: 9 };
     vec![
         build::ping(100),
         build::pong(),
-        Body::Handshake(handshake()),
+        Body::Handshake(Box::new(handshake())),
         build::get_peer_list(payload(2_048), payload(32), false),
         build::peer_list((0..15).map(|_| claimed()).collect()),
         build::get_accepted_frontier(CHAIN, 1, DEADLINE),

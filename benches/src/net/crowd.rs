@@ -43,8 +43,7 @@ pub fn measure(peers: u32, rest: Duration) -> io::Result<Cost> {
     let (before, cpu, start) = (resident()?, process_cpu_time(), Instant::now());
     crowd.connect.send(hub.network.local_addr()).map_err(|_| told("the peers are gone"))?;
     let all = usize::try_from(peers).map_err(told)?;
-    let (connected, held) =
-        counted(|| runtime.block_on(wait(|| hub.network.peers().len() == all)));
+    let (connected, held) = counted(|| runtime.block_on(wait(|| hub.network.peers().len() == all)));
     connected?;
     let (connect, cpu) = (start.elapsed(), process_cpu_time().saturating_sub(cpu));
     let grown = resident()?.saturating_sub(before);
