@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use avalanche_benches::measure::Clock;
 use avalanche_benches::net::PAYLOAD;
 use avalanche_benches::net::codec::{Codec, Filters, KEYS, blocks, bodies};
-use avalanche_benches::net::echo::{Requests, RequestsFloor};
+use avalanche_benches::net::echo::{Kind, Requests, RequestsFloor};
 use avalanche_benches::net::one_way::{OneWay, OneWayFloor};
 use avalanche_benches::net::poll::{self, Polls, PollsFloor};
 use avalanche_net::wire::{Compression, Op};
@@ -41,7 +41,7 @@ fn requests(criterion: &mut Criterion) {
     group.bench_function("ours", |b| {
         b.iter_custom(|count| sum(ours.run(Clock::Wall, many(count))));
     });
-    let mut floor = RequestsFloor::new().expect("the loopback works");
+    let mut floor = RequestsFloor::new(Kind::App).expect("the loopback works");
     group.bench_function("floor", |b| {
         b.iter_custom(|count| sum(floor.run(Clock::Wall, many(count))));
     });

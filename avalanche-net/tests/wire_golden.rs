@@ -77,7 +77,7 @@ fn vote() -> build::Chits {
 }
 
 fn handshake() -> Body {
-    Body::Handshake(p2p::Handshake {
+    Body::Handshake(Box::new(p2p::Handshake {
         network_id: 12345,
         my_time: 1_700_000_000,
         ip_addr: bytes(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 1, 2, 3, 4]),
@@ -92,7 +92,7 @@ fn handshake() -> Body {
         known_peers: Some(p2p::BloomFilter { filter: bytes(&[1, 2, 3]), salt: bytes(&[4, 5]) }),
         ip_bls_sig: bytes(&[9; 96]),
         all_subnets: true,
-    })
+    }))
 }
 
 fn claimed_ip_port() -> p2p::ClaimedIpPort {
@@ -111,7 +111,7 @@ fn empty() -> Vec<Body> {
     vec![
         build::ping(0),
         build::pong(),
-        Body::Handshake(p2p::Handshake::default()),
+        Body::Handshake(Box::default()),
         Body::GetPeerList(p2p::GetPeerList::default()),
         Body::PeerList(p2p::PeerList::default()),
         Body::GetStateSummaryFrontier(p2p::GetStateSummaryFrontier::default()),

@@ -304,7 +304,7 @@ impl Control {
         self.nodes.insert(node_id, connection);
         self.output(Output::Serve { connection });
         let hello = self.hello(at);
-        self.send(connection, Body::Handshake(hello));
+        self.send(connection, Body::Handshake(Box::new(hello)));
     }
 
     /// Whether a connection is taken. Of two with the same node, the first is.

@@ -1,12 +1,13 @@
 //! The two loops of one connection: what is read, and what is written.
 
 use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::inbound::Held;
 use super::inbox::{Delivery, InboxShared};
@@ -18,7 +19,9 @@ use crate::CloseReason;
 use crate::control::Event;
 use crate::throttle::BandwidthThrottle;
 use crate::transport::Stream;
-use crate::wire::{Class, Decoded, Decoder, Frame, FrameReader, Frames, LENGTH_BYTES};
+use crate::wire::{
+    Body, Class, Decoded, Decoder, Frame, FrameReader, Frames, LENGTH_BYTES, Op, Route,
+};
 
 /// Frames are gathered into one write up to this many bytes; a larger frame is written by itself.
 const WRITE_CHUNK: usize = 64 * 1024;
@@ -51,7 +54,7 @@ async fn write(shared: &Shared, link: &Link, writer: &mut WriteHalf<BoxStream>) 
     let (mut frames, mut gathered) = (Vec::new(), BytesMut::new());
     let mut tally = Tally::default();
     loop {
-        link.drain(WRITE_CHUNK, &mut frames);
+        let bytes = link.drain(WRITE_CHUNK, &mut frames);
         if frames.is_empty() {
             // An idle connection keeps no buffers.
             (frames, gathered) = (Vec::new(), BytesMut::new());
@@ -59,7 +62,7 @@ async fn write(shared: &Shared, link: &Link, writer: &mut WriteHalf<BoxStream>) 
             continue;
         }
         frames.iter().for_each(|frame: &Frame| tally.add(frame.op(), frame.len()));
-        let written = send(writer, &mut frames, &mut gathered);
+        let written = send(writer, &mut frames, bytes, &mut gathered);
         match timeout(shared.limits.write_timeout, written).await {
             Ok(Ok(())) => shared.counters.sent(&mut tally),
             Ok(Err(_)) => return CloseReason::RemoteClosed,
@@ -68,23 +71,57 @@ async fn write(shared: &Shared, link: &Link, writer: &mut WriteHalf<BoxStream>) 
     }
 }
 
+/// Writes frames that have so many bytes. A single one, as any that is long, is not copied.
 async fn send(
     writer: &mut WriteHalf<BoxStream>,
     frames: &mut Vec<Frame>,
+    bytes: usize,
     gathered: &mut BytesMut,
 ) -> std::io::Result<()> {
-    for frame in frames.drain(..) {
-        if frame.len() >= WRITE_CHUNK {
-            writer.write_all(gathered).await?;
-            gathered.clear();
-            writer.write_all(frame.bytes()).await?;
-        } else {
-            gathered.extend_from_slice(frame.bytes());
+    if let [frame] = frames.as_slice() {
+        writer.write_all(frame.bytes()).await?;
+        frames.clear();
+    } else {
+        gathered.clear();
+        gathered.reserve(bytes);
+        frames.drain(..).for_each(|frame| gathered.extend_from_slice(frame.bytes()));
+        writer.write_all(gathered).await?;
+    }
+    writer.flush().await
+}
+
+/// Waits for something until a deadline that is not before that of the last call.
+///
+/// The timer stays where it is until it fires, perhaps too early, and is moved then: nearly all reads
+/// end long before their deadline, and a timer costs more to move than to leave.
+async fn until<F: Future>(
+    timer: &mut Pin<Box<Sleep>>,
+    deadline: Instant,
+    future: F,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    loop {
+        tokio::select! {
+            biased;
+            output = &mut future => return Some(output),
+            () = timer.as_mut() => {
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                timer.as_mut().reset(deadline);
+            }
         }
     }
-    writer.write_all(gathered).await?;
-    gathered.clear();
-    writer.flush().await
+}
+
+/// What is to be done of a frame that takes time.
+enum Next {
+    /// Nothing.
+    Go,
+    /// The control has to know.
+    Tell(Body),
+    /// A message of another chain than the one before it.
+    Turn(Route, Delivery),
 }
 
 /// The reading half of a connection.
@@ -95,6 +132,10 @@ struct Incoming<'a> {
     frames: FrameReader,
     decoder: Decoder,
     bandwidth: BandwidthThrottle,
+    /// See [`until`].
+    timer: Pin<Box<Sleep>>,
+    /// When the messages that are being handled had come.
+    arrived: Instant,
     /// For chains, in the order of arrival, and the inbox that they go to.
     pending: VecDeque<Delivery>,
     inbox: Option<Arc<InboxShared>>,
@@ -110,6 +151,8 @@ impl<'a> Incoming<'a> {
             frames: FrameReader::new(),
             decoder: Decoder::new(),
             bandwidth: BandwidthThrottle::new(shared.limits.bandwidth),
+            timer: Box::pin(sleep(shared.limits.read_timeout)),
+            arrived: Instant::now(),
             pending: VecDeque::new(),
             inbox: None,
             tally: Tally::default(),
@@ -150,14 +193,14 @@ impl<'a> Incoming<'a> {
             }
             let waiting = self.frames.waiting();
             let read = self.reader.read_buf(self.frames.space());
-            match timeout_at(deadline, read).await {
-                Ok(Ok(0) | Err(_)) => return Err(CloseReason::RemoteClosed),
-                Ok(Ok(read)) => {
+            match until(&mut self.timer, deadline, read).await {
+                Some(Ok(0) | Err(_)) => return Err(CloseReason::RemoteClosed),
+                Some(Ok(read)) => {
                     let wait = self.bandwidth.acquire(read as u64, inbound.now());
                     inbound.wait(wait).await;
                 }
-                Err(_) if waiting == 0 => return Err(CloseReason::Timeout),
-                Err(_) => return Err(CloseReason::SlowRead),
+                None if waiting == 0 => return Err(CloseReason::Timeout),
+                None => return Err(CloseReason::SlowRead),
             }
         }
     }
@@ -176,10 +219,18 @@ impl<'a> Incoming<'a> {
             let group: Vec<Bytes> = frames.by_ref().take(GROUP).collect();
             let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
             let places = self.link.places.take(places).await;
+            self.arrived = Instant::now();
             let room = Arc::clone(&held);
             let ticket = Ticket::new(room, Arc::clone(&self.link.places), places);
             for frame in group {
-                self.decode(frame, &ticket).await?;
+                match self.decode(frame, &ticket) {
+                    Next::Go => {}
+                    Next::Tell(body) => {
+                        let event = Event::Received { connection: self.link.id, body };
+                        self.shared.tell(event).await?;
+                    }
+                    Next::Turn(route, delivery) => self.turn(route, delivery).await,
+                }
             }
             self.flush().await;
         }
@@ -187,55 +238,73 @@ impl<'a> Incoming<'a> {
         Ok(())
     }
 
-    async fn decode(&mut self, frame: Bytes, ticket: &Ticket) -> Result<(), CloseReason> {
+    fn decode(&mut self, frame: Bytes, ticket: &Ticket) -> Next {
         let len = frame.len() + LENGTH_BYTES;
         match self.decoder.decode(frame) {
             Ok(decoded) => {
                 self.tally.add(decoded.op, len);
                 stats::add(&self.shared.counters.unknown_fields, decoded.unknown_fields.into());
-                self.route(decoded, len, ticket).await
+                self.route(decoded, len, ticket)
             }
             Err(error) => {
                 tracing::debug!(node = %self.link.node_id, %error, "frame skipped");
                 stats::add(&self.shared.counters.undecodable, 1);
-                Ok(())
+                Next::Go
             }
         }
     }
 
-    async fn route(
-        &mut self,
-        decoded: Decoded,
-        len: usize,
-        ticket: &Ticket,
-    ) -> Result<(), CloseReason> {
+    fn route(&mut self, decoded: Decoded, len: usize, ticket: &Ticket) -> Next {
         let Decoded { op, body, route, .. } = decoded;
         if op.class() == Class::Control {
-            let event = Event::Received { connection: self.link.id, body };
-            return self.shared.tell(event).await;
+            return Next::Tell(body);
         }
         let node_id = self.link.node_id;
         let Some(route) = route.filter(|_| self.link.is_established()) else {
             stats::add(&self.shared.counters.undeliverable, 1);
-            return Ok(());
+            return Next::Go;
         };
-        let Some(body) = self.shared.requests.answered(self.shared, node_id, route, op, body)
-        else {
-            return Ok(());
-        };
-        if self.inbox.as_ref().is_none_or(|inbox| inbox.chain() != route.chain) {
-            self.flush().await;
-            self.inbox = self.shared.inbox(&route.chain);
+        match route.request_id.filter(|_| op.is_answer()) {
+            None => self.keep(route, op, body, len, ticket),
+            Some(id) => {
+                let requests = &self.shared.requests;
+                match requests.answered(self.shared, node_id, route, id, op, body) {
+                    Some(body) => self.keep(route, op, body, len, ticket),
+                    None => Next::Go,
+                }
+            }
         }
-        let Some(inbox) = &self.inbox else {
-            stats::add(&self.shared.counters.undeliverable, 1);
-            return Ok(());
+    }
+
+    /// Keeps a message for the inbox, if that is the one of its chain.
+    #[inline]
+    fn keep(&mut self, route: Route, op: Op, body: Body, len: usize, ticket: &Ticket) -> Next {
+        let (node_id, _ticket) = (self.link.node_id, ticket.clone());
+        let Some(inbox) = self.inbox.as_ref().filter(|inbox| inbox.chain() == route.chain) else {
+            let delivery = Delivery { node_id, op, body, expires: None, len, _ticket };
+            return Next::Turn(route, delivery);
         };
-        let most = inbox.maximum_deadline();
-        let expires = route.deadline.map(|left| Instant::now() + left.min(most));
-        let ticket = ticket.clone();
-        self.pending.push_back(Delivery { node_id, op, body, expires, len, _ticket: ticket });
-        Ok(())
+        let expires = self.expires(inbox, route);
+        self.pending.push_back(Delivery { node_id, op, body, expires, len, _ticket });
+        Next::Go
+    }
+
+    /// When a request that came has no use any more.
+    fn expires(&self, inbox: &InboxShared, route: Route) -> Option<Instant> {
+        route.deadline.map(|left| self.arrived + left.min(inbox.maximum_deadline()))
+    }
+
+    /// Turns to the inbox of another chain; without one, the message is not delivered.
+    async fn turn(&mut self, route: Route, mut delivery: Delivery) {
+        self.flush().await;
+        self.inbox = self.shared.inbox(&route.chain);
+        match &self.inbox {
+            Some(inbox) => {
+                delivery.expires = self.expires(inbox, route);
+                self.pending.push_back(delivery);
+            }
+            None => stats::add(&self.shared.counters.undeliverable, 1),
+        }
     }
 
     /// Delivers what is pending for one chain.
@@ -244,6 +313,24 @@ impl<'a> Incoming<'a> {
             && !self.pending.is_empty()
         {
             inbox.deliver(&mut self.pending).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_early_is_moved_and_every_deadline_is_kept() {
+        let start = Instant::now();
+        let mut timer = Box::pin(sleep(Duration::from_secs(30)));
+        for seconds in [30, 45, 45, 70, 300] {
+            let deadline = start + Duration::from_secs(seconds);
+            assert_eq!(until(&mut timer, deadline, ready(7)).await, Some(7), "{seconds}");
+            assert_eq!(until(&mut timer, deadline, pending::<()>()).await, None, "{seconds}");
+            assert_eq!(Instant::now().duration_since(deadline).as_millis(), 0, "{seconds}");
         }
     }
 }

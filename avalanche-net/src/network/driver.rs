@@ -21,6 +21,9 @@ use crate::transport::{Connection, Stream, Transport};
 
 type BoxStream = Box<dyn Stream>;
 
+/// Events that are taken in before what follows from them is done.
+const EVENTS_AT_ONCE: usize = 64;
+
 /// Connections whose TLS is done and that the control has not seen yet.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(Mutex<WaitingStreams>);
@@ -120,7 +123,7 @@ impl Driver {
             );
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.control.handle(self.shared.clock.moment(), event),
+                    Some(event) => self.handle(event),
                     None => break,
                 },
                 () = sleep_until(deadline) => {
@@ -136,6 +139,19 @@ impl Driver {
             }
         }
         self.stop().await;
+    }
+
+    /// Takes in an event, and those that wait behind it.
+    fn handle(&mut self, event: Event) {
+        let at = self.shared.clock.moment();
+        for (node_id, latency) in self.shared.take_outcomes() {
+            self.control.handle(at, Event::Outcome { node_id, latency });
+        }
+        self.control.handle(at, event);
+        for _ in 1..EVENTS_AT_ONCE {
+            let Ok(event) = self.events.try_recv() else { return };
+            self.control.handle(at, event);
+        }
     }
 
     /// Ends all connections, and waits for their tasks a bounded time.

@@ -128,6 +128,7 @@ impl Network {
             requests: Requester::new(&config.limits, identity.node_id(), clock)
                 .map_err(Error::Limits)?,
             waiting: Waiting::default(),
+            outcomes: Mutex::default(),
             events: broadcast::channel(config.limits.event_queue).0,
             control: to_control,
             inboxes: RwLock::default(),
@@ -203,16 +204,7 @@ impl Network {
     /// [`EncodeError::TooLarge`] if the message is over the limit of the protocol.
     pub fn send(&self, nodes: &[NodeId], body: Body) -> Result<Sent, EncodeError> {
         let frame = self.shared.encode(body)?;
-        let mut sent = Sent::default();
-        for node_id in nodes {
-            let to = match self.shared.established(node_id) {
-                None => &mut sent.not_connected,
-                Some(peer) if self.shared.push_frame(&peer.link, frame.clone()) => &mut sent.queued,
-                Some(_) => &mut sent.full,
-            };
-            to.push(*node_id);
-        }
-        Ok(sent)
+        Ok(self.shared.push_to_each(nodes, frame))
     }
 
     /// Asks the application of another node, and waits for its answer.

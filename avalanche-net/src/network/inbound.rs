@@ -145,28 +145,28 @@ impl Inbound {
     /// Takes room for so many bytes of a peer; waits until there is.
     pub(crate) async fn hold(self: &Arc<Self>, node_id: NodeId, bytes: usize) -> Held {
         let stake = self.stake(&node_id);
-        let woken = Arc::new(Notify::new());
-        let (ticket, mut waiting) = {
+        let (ticket, waiting) = {
             let mut shared = lock(&self.bytes);
             match shared.throttle.acquire(node_id, bytes as u64, stake) {
-                Acquired::Granted(ticket) => (Some(ticket), false),
+                Acquired::Granted(ticket) => (Some(ticket), None),
                 Acquired::Waiting(ticket) => {
+                    let woken = Arc::new(Notify::new());
                     shared.waiting.insert(node_id, Arc::clone(&woken));
-                    (Some(ticket), true)
+                    (Some(ticket), Some(woken))
                 }
                 // The connection before this one is about to end: its ticket is released with it.
-                Acquired::AlreadyWaiting => (None, false),
+                Acquired::AlreadyWaiting => (None, None),
             }
         };
         // From here on, dropping gives the bytes back.
         let held = Held { inbound: Arc::clone(self), ticket };
-        while waiting {
+        while let Some(woken) = &waiting {
             self.waits.fetch_add(1, Ordering::Relaxed);
             woken.notified().await;
-            waiting = lock(&self.bytes)
-                .waiting
-                .get(&node_id)
-                .is_some_and(|other| Arc::ptr_eq(other, &woken));
+            let shared = lock(&self.bytes);
+            if shared.waiting.get(&node_id).is_none_or(|other| !Arc::ptr_eq(other, woken)) {
+                break;
+            }
         }
         held
     }

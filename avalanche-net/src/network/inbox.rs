@@ -126,6 +126,8 @@ pub struct Inbox {
     /// Whose messages were returned last, how many, and when.
     handed: Vec<(NodeId, u32)>,
     handed_at: Instant,
+    /// Room for the message that is returned next.
+    one: Vec<Delivery>,
 }
 
 /// The lane of a class; control messages never come here.
@@ -273,6 +275,7 @@ impl Inbox {
             inbound,
             handed: Vec::new(),
             handed_at: Instant::now(),
+            one: Vec::new(),
         }
     }
 
@@ -292,9 +295,11 @@ impl Inbox {
     ///
     /// Cancel safe: a message is taken only when it is returned.
     pub async fn recv(&mut self) -> Option<Delivery> {
-        let mut one = Vec::with_capacity(1);
+        let mut one = std::mem::take(&mut self.one);
         self.recv_many(&mut one, 1).await;
-        one.pop()
+        let delivery = one.pop();
+        self.one = one;
+        delivery
     }
 
     /// Waits for a message and moves up to `most` of those that are there to the end of `into`;

@@ -91,14 +91,17 @@ impl Link {
         pushed
     }
 
-    /// Moves what is to be written next to the end of `frames`, at least one frame if there is any.
-    pub(crate) fn drain(&self, max_bytes: usize, frames: &mut Vec<Frame>) {
-        let free = {
+    /// Moves what is to be written next to the end of `frames`, at least one frame if there is any;
+    /// returns their bytes.
+    pub(crate) fn drain(&self, max_bytes: usize, frames: &mut Vec<Frame>) -> usize {
+        let (drained, free) = {
             let mut queue = self.queue();
-            queue.frames.drain(max_bytes, frames);
-            if queue.frames.is_empty() { std::mem::take(&mut queue.reserved) } else { 0 }
+            let drained = queue.frames.drain(max_bytes, frames);
+            let all = queue.frames.is_empty();
+            (drained, if all { std::mem::take(&mut queue.reserved) } else { 0 })
         };
         self.inbound.unreserve(&self.node_id, free);
+        drained
     }
 
     /// Waits until the queue was filled since the last call.

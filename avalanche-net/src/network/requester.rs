@@ -9,7 +9,7 @@ use std::time::Duration;
 use avalanche_consensus::network::{BenchConfig, Benchlist};
 use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::validators::{Validator, ValidatorSet};
-use avalanche_consensus::{Error, Id, NodeId};
+use avalanche_consensus::{Error, Id, NodeId, Timestamp};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -17,7 +17,7 @@ use super::config::Limits;
 use super::driver::Clock;
 use super::shared::Shared;
 use super::stats;
-use crate::control::{Event, PeerValidator};
+use crate::control::PeerValidator;
 use crate::requests::{
     Answer, Failed, FailureCause, Refused, Registered, Request, RequestStats, Requests,
     RequestsConfig,
@@ -64,14 +64,16 @@ pub(crate) struct Requester {
     state: Mutex<State>,
     /// Open requests: most answers are of requests that somebody else counts.
     open: AtomicUsize,
-    /// A request was opened.
-    opened: Notify,
+    /// A request was opened that is due earlier than those before it.
+    earlier: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     requests: Requests,
     waiting: BTreeMap<Key, Waiter>,
+    /// When what is due is looked for next; `None` while nothing is open.
+    looks_at: Option<Timestamp>,
     /// Of the primary network.
     validators: ValidatorSet,
 }
@@ -82,13 +84,14 @@ impl Requester {
         let state = State {
             requests: Requests::new(config, own, clock.now())?,
             waiting: BTreeMap::new(),
+            looks_at: None,
             validators: ValidatorSet::default(),
         };
         Ok(Self {
             clock,
             state: Mutex::new(state),
             open: AtomicUsize::new(0),
-            opened: Notify::new(),
+            earlier: Notify::new(),
         })
     }
 
@@ -139,9 +142,12 @@ impl Requester {
                 state.waiting.insert(key, waiter);
             }
             self.open.store(state.requests.len(), Ordering::Release);
+            if state.looks_at.is_none_or(|at| registered.deadline < at) {
+                state.looks_at = Some(registered.deadline);
+                self.earlier.notify_one();
+            }
             registered
         };
-        self.opened.notify_one();
         let Registered { request_id, timeout, benched, .. } = registered;
         let failed = match shared.encode(make(request_id, timeout)) {
             Ok(frame) => {
@@ -160,7 +166,7 @@ impl Requester {
         if benched { Err(RequestFailed::Benched) } else { Ok(waits) }
     }
 
-    /// Takes an answer to a request of this; others, and what is no answer, come back.
+    /// Takes an answer to a request of this; others come back.
     ///
     /// Answers of applications that match nothing are dropped: requests of applications are all of
     /// this. Other requests may be counted by an engine.
@@ -169,19 +175,17 @@ impl Requester {
         shared: &Shared,
         node_id: NodeId,
         route: Route,
+        request_id: u32,
         op: Op,
         body: Body,
     ) -> Option<Body> {
-        let Some(request_id) = route.request_id.filter(|_| op.is_answer()) else {
-            return Some(body);
-        };
         let app = op.class() == Class::App;
         if !app && self.open.load(Ordering::Acquire) == 0 {
             return Some(body);
         }
         let (answer, waiter) = {
             let mut state = self.state();
-            let State { requests, waiting, validators } = &mut *state;
+            let State { requests, waiting, validators, .. } = &mut *state;
             let now = self.clock.now();
             let answer = requests.answer(node_id, route.chain, request_id, op, validators, now);
             let op = if op == Op::AppError { Op::AppResponse } else { op };
@@ -194,7 +198,7 @@ impl Requester {
         };
         match answer {
             Answer::Matched { latency, .. } => {
-                shared.outcome(Event::Outcome { node_id, latency: Some(latency) });
+                shared.outcome(node_id, Some(latency));
                 if let Some(waiter) = waiter {
                     // Who asked may have gone.
                     let _ = waiter.send(Ok(body));
@@ -223,13 +227,14 @@ impl Requester {
         let State { requests, validators, .. } = &mut *state;
         let failed = requests.expire(|_| Some(&*validators), self.clock.now());
         for failed in &failed {
-            shared.outcome(Event::Outcome { node_id: failed.node, latency: None });
+            shared.outcome(failed.node, None);
         }
         state.fail(&failed);
         // Nobody asks for these events yet.
         while state.requests.next_bench_event().is_some() {}
         self.open.store(state.requests.len(), Ordering::Release);
-        state.requests.next_deadline().map(|at| self.clock.instant(at))
+        state.looks_at = state.requests.next_deadline();
+        state.looks_at.map(|at| self.clock.instant(at))
     }
 
     /// Whoever waits learns that nothing will come.
@@ -263,9 +268,9 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         match shared.requests.expire(&shared) {
             Some(deadline) => tokio::select! {
                 () = sleep_until(deadline) => {}
-                () = shared.requests.opened.notified() => {}
+                () = shared.requests.earlier.notified() => {}
             },
-            None => shared.requests.opened.notified().await,
+            None => shared.requests.earlier.notified().await,
         }
     }
 }

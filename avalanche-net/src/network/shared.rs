@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId};
 use tokio::sync::{broadcast, mpsc};
@@ -9,6 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::config::Limits;
 use super::driver::{Clock, Waiting};
 use super::events::NetworkEvent;
+use super::handle::Sent;
 use super::inbound::Inbound;
 use super::inbox::InboxShared;
 use super::link::Link;
@@ -18,7 +20,7 @@ use crate::CloseReason;
 use crate::control::{ConnectionId, Event};
 use crate::peers::PeerInfo;
 use crate::queue::Pushed;
-use crate::wire::{Body, Compression, EncodeError, Encoder, Frame, Op};
+use crate::wire::{self, Body, EncodeError, Encoder, Frame};
 
 /// A peer whose handshake is complete.
 #[derive(Clone, Debug)]
@@ -26,6 +28,12 @@ pub(crate) struct Established {
     pub(crate) link: Arc<Link>,
     pub(crate) info: Arc<PeerInfo>,
 }
+
+/// Whom a request was sent, and how long the answer took if there was one.
+type Outcome = (NodeId, Option<Duration>);
+
+/// Outcomes that are kept for the control.
+const OUTCOMES_MAX: usize = 1_024;
 
 /// What the tasks of a network share.
 #[derive(Debug)]
@@ -36,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<Inbound>,
     pub(crate) requests: Requester,
     pub(crate) waiting: Waiting,
+    pub(crate) outcomes: Mutex<Vec<Outcome>>,
     pub(crate) events: broadcast::Sender<NetworkEvent>,
     pub(crate) control: mpsc::Sender<Event>,
     pub(crate) inboxes: RwLock<BTreeMap<Id, Arc<InboxShared>>>,
@@ -55,9 +64,24 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
-    /// Tells the control how a request went, if it has time for that.
-    pub(crate) fn outcome(&self, event: Event) {
-        let _ = self.control.try_send(event);
+    /// Keeps how a request went until the control has something to do anyway, or wakes it when many
+    /// are kept. What there is no room for is forgotten: it is a measure among many.
+    pub(crate) fn outcome(&self, node_id: NodeId, latency: Option<Duration>) {
+        let kept = {
+            let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+            if outcomes.len() < OUTCOMES_MAX {
+                outcomes.push((node_id, latency));
+            }
+            outcomes.len()
+        };
+        if kept == OUTCOMES_MAX {
+            let _ = self.control.try_send(Event::Outcome { node_id, latency });
+        }
+    }
+
+    /// How requests went since the last call.
+    pub(crate) fn take_outcomes(&self) -> Vec<Outcome> {
+        std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn inbox(&self, chain: &Id) -> Option<Arc<InboxShared>> {
@@ -101,14 +125,35 @@ impl Shared {
     }
 
     pub(crate) fn encode(&self, body: Body) -> Result<Frame, EncodeError> {
-        if Op::of(&body).is_some_and(|op| !op.is_compressed()) {
-            return Encoder::new(Compression::None).encode(body);
+        // Most messages need no compressor, so no lock.
+        if let Some(frame) = wire::encode_short(&body)? {
+            return Ok(frame);
         }
         let mut encoder =
             self.encoders().pop().unwrap_or_else(|| Encoder::new(self.limits.compression));
         let encoded = encoder.encode(body);
         self.encoders().push(encoder);
         encoded
+    }
+
+    /// Queues a frame for each of these nodes.
+    pub(crate) fn push_to_each(&self, nodes: &[NodeId], frame: Frame) -> Sent {
+        let mut sent = Sent { queued: Vec::with_capacity(nodes.len()), ..Sent::default() };
+        let established = self.established.read().unwrap_or_else(PoisonError::into_inner);
+        let mut push = |node_id: &NodeId, frame| {
+            let to = match established.get(node_id) {
+                None => &mut sent.not_connected,
+                Some(peer) if self.push_frame(&peer.link, frame) => &mut sent.queued,
+                Some(_) => &mut sent.full,
+            };
+            to.push(*node_id);
+        };
+        // The last one needs no copy of its own.
+        if let Some((last, others)) = nodes.split_last() {
+            others.iter().for_each(|node_id| push(node_id, frame.clone()));
+            push(last, frame);
+        }
+        sent
     }
 
     /// Queues a message of the network itself.

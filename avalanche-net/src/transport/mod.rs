@@ -25,6 +25,7 @@
 
 mod error;
 mod memory;
+mod read_ahead;
 pub(crate) mod registry;
 mod tcp;
 mod tls;

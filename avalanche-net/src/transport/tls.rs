@@ -20,6 +20,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use super::read_ahead::ReadAhead;
 use super::{Connection, TransportError};
 use crate::identity::{Certificate, CertificateError, Identity};
 
@@ -76,7 +77,7 @@ impl Tls {
     ) -> Result<Connection, TransportError> {
         // rustls wants a name; the verifier does not look at it and it is not sent.
         let name = ServerName::IpAddress(remote.ip().into());
-        let handshake = self.connector.connect(name, stream).await;
+        let handshake = self.connector.connect(name, ReadAhead::new(stream)).await;
         let stream = handshake.map_err(|error| handshake_error(remote, error))?;
         let certificate = certificate(stream.get_ref().1.peer_certificates(), remote)?;
         Ok(Connection { stream: Box::new(stream), certificate, remote })
@@ -87,7 +88,7 @@ impl Tls {
         stream: TcpStream,
         remote: SocketAddr,
     ) -> Result<Connection, TransportError> {
-        let handshake = self.acceptor.accept(stream).await;
+        let handshake = self.acceptor.accept(ReadAhead::new(stream)).await;
         let stream = handshake.map_err(|error| handshake_error(remote, error))?;
         let certificate = certificate(stream.get_ref().1.peer_certificates(), remote)?;
         Ok(Connection { stream: Box::new(stream), certificate, remote })

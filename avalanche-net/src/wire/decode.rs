@@ -87,12 +87,14 @@ impl Decoder {
 }
 
 /// The body of the message that `bytes` are, and the number of unknown fields.
+#[inline]
 fn parse(bytes: &Bytes) -> Result<(Body, u32), DecodeError> {
     let message = Message::decode(bytes.clone()).map_err(|_| DecodeError::Protobuf)?;
     let unknown_fields = unknown::count(&message, bytes);
     message.message.map(|body| (body, unknown_fields)).ok_or(DecodeError::Empty)
 }
 
+#[inline]
 fn finish(body: Body, unknown_fields: u32, compressed: bool) -> Result<Decoded, DecodeError> {
     let op = Op::of(&body).ok_or(DecodeError::Nested)?;
     let route = route(&body).map_err(DecodeError::BadId)?;

@@ -110,18 +110,10 @@ impl Encoder {
     /// or is the compressed form of one.
     pub fn encode(&mut self, body: impl Borrow<Body>) -> Result<Frame, EncodeError> {
         let body = body.borrow();
-        let op = Op::of(body).ok_or(EncodeError::Compressed)?;
-        let len = body.encoded_len();
-        if len > MAX_MESSAGE_BYTES {
-            return Err(EncodeError::TooLarge { len, max: MAX_MESSAGE_BYTES });
-        }
-        if len >= COMPRESSED_BYTES_MIN
-            && op.is_compressed()
-            && let Some(frame) = self.encode_compressed(body, op, len)
-        {
-            return Ok(frame);
-        }
-        Ok(Frame { bytes: framed(body, len), op, saved: 0 })
+        let (op, len) = measured(body)?;
+        let compressed =
+            is_worth_compressing(op, len).then(|| self.encode_compressed(body, op, len)).flatten();
+        Ok(compressed.unwrap_or_else(|| plain(body, op, len)))
     }
 
     /// The frame of the compressed form, if that is shorter.
@@ -144,6 +136,30 @@ impl Encoder {
         let saved = len.saturating_sub(bytes.len().saturating_sub(LENGTH_BYTES));
         Some(Frame { bytes, op, saved })
     }
+}
+
+/// The frame of a message that no encoder would compress; none for another.
+pub(crate) fn encode_short(body: &Body) -> Result<Option<Frame>, EncodeError> {
+    let (op, len) = measured(body)?;
+    Ok((!is_worth_compressing(op, len)).then(|| plain(body, op, len)))
+}
+
+/// The kind and length of a message that may be sent.
+fn measured(body: &Body) -> Result<(Op, usize), EncodeError> {
+    let op = Op::of(body).ok_or(EncodeError::Compressed)?;
+    let len = body.encoded_len();
+    if len > MAX_MESSAGE_BYTES {
+        return Err(EncodeError::TooLarge { len, max: MAX_MESSAGE_BYTES });
+    }
+    Ok((op, len))
+}
+
+const fn is_worth_compressing(op: Op, len: usize) -> bool {
+    len >= COMPRESSED_BYTES_MIN && op.is_compressed()
+}
+
+fn plain(body: &Body, op: Op, len: usize) -> Frame {
+    Frame { bytes: framed(body, len), op, saved: 0 }
 }
 
 /// Scratch space of more than this is given back after each message.

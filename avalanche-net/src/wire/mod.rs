@@ -37,6 +37,7 @@ pub mod sdk;
 mod unknown;
 
 pub use decode::{DecodeError, Decoded, Decoder};
+pub(crate) use encode::encode_short;
 pub use encode::{Compression, EncodeError, Encoder, Frame};
 pub use frame::{FrameReader, Frames, LENGTH_BYTES, Oversized};
 pub use message::{Class, Op};

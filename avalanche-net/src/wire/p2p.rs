@@ -20,7 +20,7 @@ pub mod message {
         #[prost(message, tag = "12")]
         Pong(super::Pong),
         #[prost(message, tag = "13")]
-        Handshake(super::Handshake),
+        Handshake(::prost::alloc::boxed::Box<super::Handshake>),
         #[prost(message, tag = "35")]
         GetPeerList(super::GetPeerList),
         #[prost(message, tag = "14")]

@@ -186,7 +186,7 @@ fn handshake() -> impl Strategy<Value = Body> {
             (tracked_subnets, supported_acps, objected_acps),
             (client, known_peers, all_subnets),
         )| {
-            Body::Handshake(p2p::Handshake {
+            Body::Handshake(Box::new(p2p::Handshake {
                 network_id,
                 my_time,
                 ip_addr,
@@ -201,7 +201,7 @@ fn handshake() -> impl Strategy<Value = Body> {
                 known_peers,
                 ip_bls_sig,
                 all_subnets,
-            })
+            }))
         },
     )
 }

@@ -22,7 +22,7 @@ pub fn bodies() -> Vec<Body> {
     vec![
         build::ping(100),
         build::pong(),
-        Body::Handshake(handshake()),
+        Body::Handshake(Box::new(handshake())),
         build::get_peer_list(payload(2_048), payload(32), false),
         build::peer_list((0..15).map(|_| claimed()).collect()),
         build::get_accepted_frontier(CHAIN, 1, DEADLINE),

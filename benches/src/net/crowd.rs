@@ -48,7 +48,7 @@ pub fn measure(peers: u32, rest: Duration) -> io::Result<Cost> {
     let (connect, cpu) = (start.elapsed(), process_cpu_time().saturating_sub(cpu));
     let grown = resident()?.saturating_sub(before);
     let (start, busy) = (Instant::now(), cpu_time());
-    runtime.block_on(sleep(rest));
+    runtime.block_on(async { sleep(rest).await });
     let busy = cpu_time().saturating_sub(busy).as_secs_f64() / start.elapsed().as_secs_f64();
     assert_eq!(hub.network.peers().len(), all, "a peer is gone");
     drop(crowd.stop);

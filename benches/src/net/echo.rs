@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::bare::{self, Client, Server};
+use super::poll::vote;
 use super::{CHAIN, DEADLINE, Node, PAYLOAD, pair, payload, runtime};
 use crate::measure::Clock;
 use crate::store::told;
@@ -35,9 +36,7 @@ impl Requests {
         let answering = other.id;
         let answers = runtime.spawn(async move {
             while let Some(delivery) = other.inbox.recv().await {
-                let Body::AppRequest(asked) = &delivery.body else { continue };
-                let (request, bytes) = (asked.request_id, asked.app_bytes.clone());
-                let answer = build::app_response(CHAIN, request, bytes);
+                let Some(answer) = answer_to(&delivery.body) else { continue };
                 // What is not sent is missed by who asked.
                 let _ = other.network.send(&[delivery.node_id], answer);
             }
@@ -66,11 +65,98 @@ impl Requests {
     }
 }
 
+/// Queries by [`avalanche_net::network::Network::send`], with numbers of the sender's own, as an engine
+/// asks; the answers come through its inbox.
+#[derive(Debug)]
+pub struct Queries {
+    runtime: Runtime,
+    asking: Node,
+    answering: avalanche_consensus::NodeId,
+    payload: Bytes,
+    _answers: JoinHandle<()>,
+}
+
+impl Queries {
+    /// Two nodes that are connected.
+    ///
+    /// # Errors
+    ///
+    /// Of the loopback.
+    pub fn new() -> io::Result<Self> {
+        let runtime = runtime()?;
+        let (asking, mut other) = runtime.block_on(pair())?;
+        let answering = other.id;
+        let answers = runtime.spawn(async move {
+            while let Some(delivery) = other.inbox.recv().await {
+                if let Some(answer) = answer_to(&delivery.body) {
+                    // What is not sent is missed by who asked.
+                    let _ = other.network.send(&[delivery.node_id], answer);
+                }
+            }
+        });
+        Ok(Self { runtime, asking, answering, payload: payload(BLOCK), _answers: answers })
+    }
+
+    /// Asks one after the other; how long each took.
+    ///
+    /// # Errors
+    ///
+    /// One was not answered.
+    pub fn run(&mut self, clock: Clock, requests: usize) -> io::Result<Vec<Duration>> {
+        let Self { runtime, asking, answering, payload, .. } = self;
+        runtime.block_on(async {
+            let mut taken = Vec::with_capacity(requests);
+            for number in 1..=requests {
+                let start = clock.now();
+                let number = u32::try_from(number).map_err(told)?;
+                let body = build::push_query(CHAIN, number, DEADLINE, payload.clone(), 1);
+                let sent = asking.network.send(&[*answering], body).map_err(told)?;
+                let vote = asking.inbox.recv().await.ok_or_else(|| told("no answer"))?;
+                taken.push(clock.now().saturating_sub(start));
+                assert_eq!((sent.queued.len(), number_of(&vote.body)), (1, Some(number)));
+            }
+            Ok(taken)
+        })
+    }
+}
+
+/// Bytes of a block that make a query one of about 200.
+const BLOCK: usize = 150;
+
+fn answer_to(body: &Body) -> Option<Body> {
+    match body {
+        Body::PushQuery(asked) => Some(vote(asked.request_id)),
+        Body::AppRequest(asked) => {
+            Some(build::app_response(CHAIN, asked.request_id, asked.app_bytes.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The number of an answer.
+const fn number_of(body: &Body) -> Option<u32> {
+    match body {
+        Body::Chits(vote) => Some(vote.request_id),
+        Body::AppResponse(answer) => Some(answer.request_id),
+        _ => None,
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A request of an application, with its answer.
+    App,
+    /// A query with a short block, and a vote.
+    Query,
+}
+
 /// Requests over bare TLS, of a task that answers.
 #[derive(Debug)]
 pub struct RequestsFloor {
     runtime: Runtime,
     client: Client,
+    kind: Kind,
     payload: Bytes,
     _answers: JoinHandle<io::Result<()>>,
 }
@@ -81,11 +167,12 @@ impl RequestsFloor {
     /// # Errors
     ///
     /// Of the loopback.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(kind: Kind) -> io::Result<Self> {
         let runtime = runtime()?;
         let (client, server) = runtime.block_on(bare::connect())?;
         let answers = runtime.spawn(answer(server));
-        Ok(Self { runtime, client, payload: payload(PAYLOAD), _answers: answers })
+        let payload = payload(if kind == Kind::App { PAYLOAD } else { BLOCK });
+        Ok(Self { runtime, client, kind, payload, _answers: answers })
     }
 
     /// Asks one after the other; how long each took.
@@ -94,19 +181,22 @@ impl RequestsFloor {
     ///
     /// One was not answered.
     pub fn run(&mut self, clock: Clock, requests: usize) -> io::Result<Vec<Duration>> {
-        let Self { runtime, client, payload, .. } = self;
+        let Self { runtime, client, kind, payload, .. } = self;
         runtime.block_on(async {
             let mut taken = Vec::with_capacity(requests);
             for number in 1..=requests {
                 let start = clock.now();
                 let number = u32::try_from(number).map_err(told)?;
-                let asked = build::app_request(CHAIN, number, DEADLINE, payload.clone());
+                let payload = payload.clone();
+                let asked = match kind {
+                    Kind::App => build::app_request(CHAIN, number, DEADLINE, payload),
+                    Kind::Query => build::push_query(CHAIN, number, DEADLINE, payload, 1),
+                };
                 client.put(asked).await?;
                 client.flush().await?;
                 let answer = client.next().await?;
                 taken.push(clock.now().saturating_sub(start));
-                let Body::AppResponse(answer) = answer else { return Err(told("another kind")) };
-                assert_eq!((answer.request_id, &answer.app_bytes), (number, &*payload));
+                assert_eq!(number_of(&answer), Some(number), "another answer");
             }
             Ok(taken)
         })
@@ -115,8 +205,8 @@ impl RequestsFloor {
 
 async fn answer(mut server: Server) -> io::Result<()> {
     loop {
-        let Body::AppRequest(asked) = server.next().await? else { continue };
-        server.put(build::app_response(CHAIN, asked.request_id, asked.app_bytes)).await?;
+        let Some(answer) = answer_to(&server.next().await?) else { continue };
+        server.put(answer).await?;
         server.flush().await?;
     }
 }

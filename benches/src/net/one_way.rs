@@ -14,7 +14,7 @@ use crate::measure::Done;
 use crate::store::told;
 
 /// Messages that are sent before the sender looks what has arrived.
-const BURST: u64 = 1_024;
+const BURST: u64 = 256;
 
 /// Gossip by [`avalanche_net::network::Network::send`], received by an inbox.
 #[derive(Debug)]

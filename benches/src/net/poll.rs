@@ -26,7 +26,7 @@ fn query(number: u32) -> Body {
     build::pull_query(CHAIN, number, DEADLINE, BLOCK, 1)
 }
 
-fn vote(number: u32) -> Body {
+pub(super) fn vote(number: u32) -> Body {
     let chits =
         Chits { preferred: BLOCK, preferred_at_height: BLOCK, accepted: BLOCK, accepted_height: 1 };
     build::chits(CHAIN, number, chits)

@@ -10,7 +10,7 @@ use crate::allocations::{counted, installed};
 use crate::measure::{Clock, Comparison, Done, Effort, alone, as_f64, compare_each, repeat};
 use crate::net::block::{self, Blocks};
 use crate::net::codec::{Codec, Filters, KEYS, blocks, bodies};
-use crate::net::echo::{Requests, RequestsFloor};
+use crate::net::echo::{Kind, Queries, Requests, RequestsFloor};
 use crate::net::one_way::{OneWay, OneWayFloor};
 use crate::net::poll::{self, Polls, PollsFloor};
 use crate::net::{PAYLOAD, crowd};
@@ -19,6 +19,8 @@ use crate::net::{PAYLOAD, crowd};
 const ONE_WAY_GOAL: f64 = 1.18;
 /// The median of requests, and of their slowest hundredth, against a bare echo.
 const REQUEST_GOALS: [f64; 2] = [1.25, 2.0];
+/// The median, and what the slowest hundredth takes.
+const PARTS: [f64; 2] = [0.5, 0.99];
 /// What gathering messages into writes must save.
 const POLL_GOAL: f64 = 0.35;
 /// What framing, TLS and acknowledgements may add to a block.
@@ -47,24 +49,28 @@ impl Report {
     }
 
     fn requests(&self, out: &mut impl Write) -> io::Result<()> {
-        let name = format!("net::request/bytes={PAYLOAD}");
         let clocks =
             [("cpu", Clock::Cpu, REQUEST_GOALS.map(Some)), ("wall", Clock::Wall, [None; 2])];
-        for (clock_name, clock, goals) in clocks {
-            let names = ["p50", "p99"].map(|part| format!("{name}/{clock_name}/{part}"));
-            if !names.iter().any(|name| self.wanted(name)) {
-                continue;
-            }
-            let (ours, mut floor) = (Requests::new()?, RequestsFloor::new()?);
-            let count = if self.effort.pairs < Effort::FULL.pairs { 500 } else { 2_000 };
-            let found = compare_each(
-                self.effort,
-                [0.5, 0.99],
-                || taken(ours.run(clock, count)),
-                || taken(floor.run(clock, count)),
-            );
-            for ((name, goal), found) in names.iter().zip(goals).zip(found) {
-                print(out, name, goal, found)?;
+        for (what, kind) in [("request", Kind::App), ("query", Kind::Query)] {
+            for (clock_name, clock, goals) in clocks {
+                let names = ["p50", "p99"]
+                    .map(|part| format!("net::{what}/bytes={PAYLOAD}/{clock_name}/{part}"));
+                if !names.iter().any(|name| self.wanted(name)) {
+                    continue;
+                }
+                let mut floor = RequestsFloor::new(kind)?;
+                let count = if self.effort.pairs < Effort::FULL.pairs { 500 } else { 2_000 };
+                let floor = || taken(floor.run(clock, count));
+                let found = if kind == Kind::App {
+                    let ours = Requests::new()?;
+                    compare_each(self.effort, PARTS, || taken(ours.run(clock, count)), floor)
+                } else {
+                    let mut ours = Queries::new()?;
+                    compare_each(self.effort, PARTS, || taken(ours.run(clock, count)), floor)
+                };
+                for ((name, goal), found) in names.iter().zip(goals).zip(found) {
+                    print(out, name, goal, found)?;
+                }
             }
         }
         Ok(())
