@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::inbound::Held;
 use super::inbox::{Delivery, InboxShared};
 use super::link::Link;
-use super::shared::Shared;
+use super::shared::{Shared, Told};
 use super::stats::{self, Tally};
 use super::ticket::Ticket;
 use crate::CloseReason;
@@ -25,8 +25,12 @@ const WRITE_CHUNK: usize = 64 * 1024;
 /// Whole frames of more bytes are used where they lie; fewer are copied, so that the memory that a
 /// small message keeps is its own. Room for a longer one is taken before it is read.
 const COPY_MAX: usize = 64 * 1024;
-/// Messages that take their room together.
+/// Messages that take their room together, at most.
 const GROUP: usize = 256;
+/// Less time than this is not worth accounting for.
+const BUSY_MIN: Duration = Duration::from_micros(100);
+/// Decoding of so long lets others have their turn.
+const BUSY_MAX: Duration = Duration::from_millis(1);
 /// The time that the end of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -87,6 +91,27 @@ async fn send(
     writer.flush().await
 }
 
+/// Messages that take their room together.
+#[derive(Default)]
+struct Group {
+    /// Each with its length on the wire.
+    messages: Vec<(Decoded, usize)>,
+    /// What they take in memory.
+    memory: usize,
+    /// What they keep in memory, if that is more: all that was read with them.
+    pinned: usize,
+    /// What it took to decode them, and what came between them and could not be decoded.
+    busy: Duration,
+}
+
+impl Group {
+    fn add(&mut self, decoded: Decoded, len: usize, pinned: usize) {
+        self.memory = self.memory.saturating_add(decoded.memory);
+        self.pinned = self.pinned.max(pinned);
+        self.messages.push((decoded, len));
+    }
+}
+
 /// The reading half of a connection.
 struct Incoming<'a> {
     shared: &'a Shared,
@@ -99,6 +124,8 @@ struct Incoming<'a> {
     pending: VecDeque<Delivery>,
     inbox: Option<Arc<InboxShared>>,
     tally: Tally,
+    /// Messages of a group: none needs more places than there are.
+    group_max: usize,
 }
 
 impl<'a> Incoming<'a> {
@@ -113,6 +140,8 @@ impl<'a> Incoming<'a> {
             pending: VecDeque::new(),
             inbox: None,
             tally: Tally::default(),
+            group_max: usize::try_from(shared.limits.messages_in_work)
+                .map_or(GROUP, |most| most.min(GROUP)),
         }
     }
 
@@ -163,42 +192,79 @@ impl<'a> Incoming<'a> {
     }
 
     /// Handles whole frames.
-    async fn take(&mut self, frames: Frames, held: Option<Held>) -> Result<(), CloseReason> {
-        let inbound = &self.shared.inbound;
-        inbound.pace_cpu(&self.link.node_id).await;
+    ///
+    /// Room is taken for what messages are when they are decompressed, and for their lists. None
+    /// is waited for while this connection itself holds some: all that it read before is
+    /// delivered.
+    async fn take(&mut self, frames: Frames, mut held: Option<Held>) -> Result<(), CloseReason> {
+        self.shared.inbound.pace_cpu(&self.link.node_id).await;
         self.inbox = None;
-        let held = Arc::new(match held {
-            Some(held) => held,
-            None => inbound.hold(self.link.node_id, frames.len()).await,
-        });
-        let mut frames = frames.peekable();
-        while frames.peek().is_some() {
-            let group: Vec<Bytes> = frames.by_ref().take(GROUP).collect();
-            let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
-            let places = self.link.places.take(places).await;
-            let room = Arc::clone(&held);
-            let ticket = Ticket::new(room, Arc::clone(&self.link.places), places);
-            for frame in group {
-                self.decode(frame, &ticket).await?;
+        let whole = frames.len();
+        let mut group = Group::default();
+        for frame in frames {
+            let len = frame.len();
+            // A short message would keep the long one beside it in memory.
+            let alone = whole > COPY_MAX && len < COPY_MAX;
+            let frame = if alone { Bytes::copy_from_slice(&frame) } else { frame };
+            let began = Instant::now();
+            let decoded = self.decode(frame);
+            group.busy += began.elapsed();
+            if let Some(decoded) = decoded {
+                let pinned = if alone || decoded.compressed { 0 } else { whole };
+                group.add(decoded, len + LENGTH_BYTES, pinned);
             }
-            self.flush().await;
+            let is_busy = group.busy >= BUSY_MAX;
+            if is_busy || group.messages.len() >= self.group_max || group.memory >= COPY_MAX {
+                self.handle(std::mem::take(&mut group), held.take()).await?;
+            }
+            if is_busy {
+                // Others have their turn, and this peer waits if it had too many.
+                tokio::task::yield_now().await;
+                self.shared.inbound.pace_cpu(&self.link.node_id).await;
+            }
         }
+        self.handle(group, held).await?;
         self.shared.counters.received(&mut self.tally);
         Ok(())
     }
 
-    async fn decode(&mut self, frame: Bytes, ticket: &Ticket) -> Result<(), CloseReason> {
+    /// Takes room and places for messages, and passes them on.
+    async fn handle(&mut self, group: Group, held: Option<Held>) -> Result<(), CloseReason> {
+        let (inbound, node_id) = (&self.shared.inbound, self.link.node_id);
+        if group.busy > BUSY_MIN {
+            inbound.record_cpu(&[(node_id, 1)], group.busy);
+        }
+        if group.messages.is_empty() {
+            return Ok(());
+        }
+        let bytes = group.memory.max(group.pinned);
+        let held = match held.filter(|held| held.bytes() >= bytes) {
+            Some(held) => held,
+            None if bytes > COPY_MAX => inbound.hold(node_id, bytes).await,
+            None => inbound.hold_little(node_id, bytes, &self.link.spare).await,
+        };
+        let places = u32::try_from(group.messages.len()).unwrap_or(u32::MAX);
+        let places = self.link.places.take(places).await;
+        let ticket = Ticket::new(held, Arc::clone(&self.link.places), places);
+        for (decoded, len) in group.messages {
+            self.route(decoded, len, &ticket).await?;
+        }
+        self.flush().await;
+        Ok(())
+    }
+
+    fn decode(&mut self, frame: Bytes) -> Option<Decoded> {
         let len = frame.len() + LENGTH_BYTES;
         match self.decoder.decode(frame) {
             Ok(decoded) => {
                 self.tally.add(decoded.op, len);
                 stats::add(&self.shared.counters.unknown_fields, decoded.unknown_fields.into());
-                self.route(decoded, len, ticket).await
+                Some(decoded)
             }
             Err(error) => {
                 tracing::debug!(node = %self.link.node_id, %error, "frame skipped");
                 stats::add(&self.shared.counters.undecodable, 1);
-                Ok(())
+                None
             }
         }
     }
@@ -212,7 +278,7 @@ impl<'a> Incoming<'a> {
         let Decoded { op, body, route, .. } = decoded;
         if op.class() == Class::Control {
             let event = Event::Received { connection: self.link.id, body };
-            return self.shared.tell(event).await;
+            return self.shared.tell(Told { event, _ticket: Some(ticket.clone()) }).await;
         }
         let node_id = self.link.node_id;
         let Some(route) = route.filter(|_| self.link.is_established()) else {

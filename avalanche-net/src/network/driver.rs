@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::connection;
 use super::events::NetworkEvent;
 use super::link::Link;
-use super::shared::Shared;
+use super::shared::{Shared, Told};
 use crate::CloseReason;
 use crate::control::{ConnectionId, Control, Direction, Event, Moment, Output};
 use crate::transport::{Connection, Stream, Transport};
@@ -84,7 +84,7 @@ impl Clock {
 pub(crate) struct Driver {
     pub(crate) shared: Arc<Shared>,
     pub(crate) control: Control,
-    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) events: mpsc::Receiver<Told>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) links: BTreeMap<ConnectionId, Arc<Link>>,
     pub(crate) tasks: JoinSet<()>,
@@ -104,7 +104,7 @@ impl Driver {
             );
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.control.handle(self.shared.clock.moment(), event),
+                    Some(told) => self.control.handle(self.shared.clock.moment(), told.event),
                     None => break,
                 },
                 () = sleep_until(deadline) => {

@@ -37,7 +37,7 @@ impl Bench {
             body,
             expires: deadline.map(|left| Instant::now() + left),
             len: 10,
-            _ticket: Ticket::new(Arc::new(held), Arc::clone(&self.places), places),
+            _ticket: Ticket::new(held, Arc::clone(&self.places), places),
         }
     }
 }

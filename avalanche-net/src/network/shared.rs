@@ -14,6 +14,7 @@ use super::inbox::InboxShared;
 use super::link::Link;
 use super::requester::Requester;
 use super::stats::Counters;
+use super::ticket::Ticket;
 use crate::CloseReason;
 use crate::control::{ConnectionId, Event};
 use crate::peers::PeerInfo;
@@ -27,6 +28,19 @@ pub(crate) struct Established {
     pub(crate) info: Arc<PeerInfo>,
 }
 
+/// What the control is told, and the room that it takes until then.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) event: Event,
+    pub(crate) _ticket: Option<Ticket>,
+}
+
+impl From<Event> for Told {
+    fn from(event: Event) -> Self {
+        Self { event, _ticket: None }
+    }
+}
+
 /// What the tasks of a network share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -37,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) requests: Requester,
     pub(crate) waiting: Waiting,
     pub(crate) events: broadcast::Sender<NetworkEvent>,
-    pub(crate) control: mpsc::Sender<Event>,
+    pub(crate) control: mpsc::Sender<Told>,
     pub(crate) inboxes: RwLock<BTreeMap<Id, Arc<InboxShared>>>,
     pub(crate) established: RwLock<BTreeMap<NodeId, Established>>,
     /// One for each that encodes at the same time: an encoder has memory of its own.
@@ -46,8 +60,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Tells the control; waits while it is busy.
-    pub(crate) async fn tell(&self, event: Event) -> Result<(), CloseReason> {
-        self.control.send(event).await.map_err(|_| CloseReason::LocalShutdown)
+    pub(crate) async fn tell(&self, told: impl Into<Told>) -> Result<(), CloseReason> {
+        self.control.send(told.into()).await.map_err(|_| CloseReason::LocalShutdown)
     }
 
     /// Tells the user, if he listens.
@@ -57,7 +71,7 @@ impl Shared {
 
     /// Tells the control how a request went, if it has time for that.
     pub(crate) fn outcome(&self, event: Event) {
-        let _ = self.control.try_send(event);
+        let _ = self.control.try_send(event.into());
     }
 
     pub(crate) fn inbox(&self, chain: &Id) -> Option<Arc<InboxShared>> {
