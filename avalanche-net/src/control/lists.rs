@@ -41,7 +41,7 @@ impl Control {
                     return Ok(());
                 }
                 if !peer.finished {
-                    self.finished(connection);
+                    self.finished(at, connection);
                 }
                 let wanted = self.tracker.claimed(at.unix, &list)?;
                 for (node_id, address) in wanted {
