@@ -45,8 +45,7 @@ async fn asked(
 ) -> (tokio::task::JoinHandle<Result<Bytes, RequestFailed>>, p2p::AppRequest) {
     let (network, node_id) = (network.clone(), peer.node_id());
     let question = Bytes::from_static(b"?");
-    let asks =
-        tokio::spawn(async move { network.app_request(node_id, CHAIN, question).await });
+    let asks = tokio::spawn(async move { network.app_request(node_id, CHAIN, question).await });
     let request = peer.wait_for(|body| matches!(body, Body::AppRequest(_))).await;
     let Some(Body::AppRequest(request)) = request else { panic!("no request came") };
     (asks, request)
@@ -55,8 +54,7 @@ async fn asked(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_late_twice_or_of_another_kind_reach_nobody() {
     let victim = Node::start(config()).await;
-    let (mut peer, mut other) =
-        (Peer::dial(victim.addr()).await, Peer::dial(victim.addr()).await);
+    let (mut peer, mut other) = (Peer::dial(victim.addr()).await, Peer::dial(victim.addr()).await);
     assert!(peer.shake().await && peer.is_served().await);
     assert!(other.shake().await && other.is_served().await);
     let network = &victim.network;
@@ -65,7 +63,8 @@ async fn answers_that_are_late_twice_or_of_another_kind_reach_nobody() {
         let (requests, stats) = (network.request_stats(), network.stats());
         requests == expected && stats.unmatched_answers == unmatched
     };
-    let answer = |id, bytes: &'static [u8]| build::app_response(CHAIN, id, Bytes::from_static(bytes));
+    let answer =
+        |id, bytes: &'static [u8]| build::app_response(CHAIN, id, Bytes::from_static(bytes));
     let mut expected = RequestStats::default();
 
     // Another node's answer to the same number, then an answer of another kind, then the true one.

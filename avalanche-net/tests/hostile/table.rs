@@ -11,9 +11,7 @@ use avalanche_net::network::NetworkStats;
 use avalanche_net::wire::{Body, build, p2p};
 use bytes::Bytes;
 
-use crate::peer::{
-    Peer, compressed, field, frame, framed, hello, identity, sign, unix,
-};
+use crate::peer::{Peer, compressed, field, frame, framed, hello, identity, sign, unix};
 use crate::victim::{CHAIN, Node, closed, config, end_of, until};
 
 /// An honest node, connected.
@@ -133,7 +131,11 @@ async fn an_address_counts_only_with_the_signatures_of_the_node_that_is_connecte
         match expected {
             Some(reason) => {
                 peer.send(Body::Handshake(hello)).await;
-                assert_eq!(end_of(&mut events, Some(node.node_id())).await, (reason, false), "{name}");
+                assert_eq!(
+                    end_of(&mut events, Some(node.node_id())).await,
+                    (reason, false),
+                    "{name}"
+                );
             }
             // Of who is no validator, the signature of BLS is not verified.
             None => {
@@ -238,30 +240,54 @@ fn messages() -> Vec<(&'static str, Outcome, Vec<u8>)> {
         ("a pong to no ping", Closed(UnexpectedPong), frame(build::pong())),
         ("an uptime of 101", Closed(MalformedPing), frame(build::ping(101))),
         ("an uptime of 100", Counted([0; 5]), frame(build::ping(100))),
-        ("a list with a certificate that is none", Closed(MalformedPeerList), list(|entry| {
-            entry.x509_certificate = vec![0x30; 300].into();
-        })),
-        ("a list with a certificate of 4 KiB", Closed(MalformedPeerList), list(|entry| {
-            entry.x509_certificate = vec![0x30; 4_096].into();
-        })),
+        (
+            "a list with a certificate that is none",
+            Closed(MalformedPeerList),
+            list(|entry| {
+                entry.x509_certificate = vec![0x30; 300].into();
+            }),
+        ),
+        (
+            "a list with a certificate of 4 KiB",
+            Closed(MalformedPeerList),
+            list(|entry| {
+                entry.x509_certificate = vec![0x30; 4_096].into();
+            }),
+        ),
         ("a list with no address", Closed(MalformedPeerList), list(|entry| entry.ip_addr.clear())),
         ("a list with port zero", Closed(MalformedPeerList), list(|entry| entry.ip_port = 0)),
         ("a list of a node that nobody wants", Counted([0; 5]), list(|_| {})),
         ("its signature forged", Counted([0; 5]), list(|entry| entry.signature.clear())),
-        ("a question without a filter", Closed(InvalidBloomFilter), frame(Body::GetPeerList(no_filter))),
+        (
+            "a question without a filter",
+            Closed(InvalidBloomFilter),
+            frame(Body::GetPeerList(no_filter)),
+        ),
         ("a question with an empty filter", Closed(InvalidBloomFilter), ask(&[], 32)),
         ("a question with too many hashes", Closed(InvalidBloomFilter), ask(&[17; 300], 32)),
         ("a question with a long salt", Closed(InvalidBloomFilter), ask(&one_bit, 33)),
         ("a question", Counted([0; 5]), ask(&one_bit, 32)),
-        ("a rumour of no chain here", UNDELIVERABLE, frame(build::app_gossip(Id::new([9; 32]), Bytes::new()))),
+        (
+            "a rumour of no chain here",
+            UNDELIVERABLE,
+            frame(build::app_gossip(Id::new([9; 32]), Bytes::new())),
+        ),
         ("an answer to nothing", UNMATCHED, answer(1)),
         ("an answer to request zero", UNMATCHED, answer(0)),
-        ("a vote for nothing", Counted([0, 0, 0, 0, 1]), frame(build::chits(CHAIN, 1, build::Chits {
-            preferred: CHAIN,
-            preferred_at_height: CHAIN,
-            accepted: CHAIN,
-            accepted_height: 0,
-        }))),
+        (
+            "a vote for nothing",
+            Counted([0, 0, 0, 0, 1]),
+            frame(build::chits(
+                CHAIN,
+                1,
+                build::Chits {
+                    preferred: CHAIN,
+                    preferred_at_height: CHAIN,
+                    accepted: CHAIN,
+                    accepted_height: 0,
+                },
+            )),
+        ),
     ]
 }
 
