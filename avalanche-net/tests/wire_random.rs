@@ -231,7 +231,7 @@ fn any_bytes_are_answered_and_what_is_decoded_has_its_usual_form() {
         prop_assert_eq!(decoder.decode(bytes.into()), before, "the decoder is as before");
         Ok(())
     });
-    let found = DecodeError::NAMES.iter().filter(|name| **name != "bomb").copied();
+    let found = DecodeError::NAMES.iter().filter(|name| !["bomb", "lists"].contains(name)).copied();
     counts.assert_seen(found.chain(["decoded", "unknown"]));
 }
 

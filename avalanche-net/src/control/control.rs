@@ -52,8 +52,10 @@ pub struct Control {
     addresses: BTreeMap<SocketAddr, Target>,
     /// Where the user says that nodes are. As many as the tracker has room for.
     manual: BTreeMap<NodeId, SocketAddr>,
-    /// Nodes that are dialled, by the address of the dial.
-    dialling: BTreeMap<SocketAddr, NodeId>,
+    /// Nodes that are dialled, by the address of the dial, until its handshake is complete.
+    /// Several may claim one address: it is dialled once, and those that are not there wait as
+    /// after a failure.
+    dialling: BTreeMap<SocketAddr, BTreeSet<NodeId>>,
     /// Registered BLS keys of validators of the primary network.
     pub(super) bls_keys: BTreeMap<NodeId, BlsPublicKey>,
     pub(super) next_list: Timestamp,
@@ -127,9 +129,7 @@ impl Control {
             }
             Event::Closed { connection, reason } => self.end(at, connection, reason),
             Event::DialFailed { address, .. } => {
-                if let Some(node_id) = self.dialling.remove(&address) {
-                    self.dialer.failed(&node_id, at.now);
-                }
+                self.not_there(at, address);
             }
             Event::Connect { address } => self.connect(at, address),
             Event::Track { node_id, address } => {
@@ -285,10 +285,8 @@ impl Control {
         let node_id = certificate.node_id();
         let refused = self.admit(at, node_id, direction).err();
         if let Some(reason) = refused {
-            if let Direction::Outbound { address } = direction
-                && let Some(dialled) = self.dialling.remove(&address)
-            {
-                self.dialer.failed(&dialled, at.now);
+            if let Direction::Outbound { address } = direction {
+                self.not_there(at, address);
             }
             return self.output(Output::Ended {
                 connection,
@@ -322,7 +320,7 @@ impl Control {
                 Some(target) => target.node_id = Some(node_id),
                 None => {
                     let expected = self.dialling.get(&address);
-                    if expected.is_some_and(|expected| *expected != node_id) {
+                    if expected.is_some_and(|expected| !expected.contains(&node_id)) {
                         return Err(CloseReason::UnexpectedNode);
                     }
                 }
@@ -379,8 +377,10 @@ impl Control {
             self.dialer.want(name, address, at.now);
             self.dialer.failed(&name, at.now);
         }
-        if let Direction::Outbound { address } = peer.direction {
-            self.dialling.remove(&address);
+        if let Direction::Outbound { address } = peer.direction
+            && !peer.finished
+        {
+            self.not_there(at, address);
         }
         if self.dialer.wants(&node_id) {
             self.dialer.failed(&node_id, at.now);
@@ -452,8 +452,19 @@ impl Control {
     /// Begins the dials that are due.
     fn dial(&mut self, at: Moment) {
         while let Some(dial) = self.dialer.next(at.now) {
-            self.dialling.insert(dial.addr, dial.node);
-            self.output(Output::Dial { address: dial.addr });
+            let there = self.dialling.entry(dial.addr).or_default();
+            let is_dialled = !there.is_empty();
+            there.insert(dial.node);
+            if !is_dialled {
+                self.output(Output::Dial { address: dial.addr });
+            }
+        }
+    }
+
+    /// Those that were dialled at an address are not there, or not any more.
+    fn not_there(&mut self, at: Moment, address: SocketAddr) {
+        for node_id in self.dialling.remove(&address).unwrap_or_default() {
+            self.dialer.failed(&node_id, at.now);
         }
     }
 
@@ -467,8 +478,8 @@ impl Control {
         self.uptimes.connected(info.node_id, at.now);
         self.dialer.connected(&info.node_id);
         if let Direction::Outbound { address } = peer.direction {
-            self.dialling.remove(&address);
             self.dialer.connected(&name_of(address));
+            self.not_there(at, address);
         }
         self.output(Output::Connected { connection, peer: Arc::clone(&info), remote });
     }

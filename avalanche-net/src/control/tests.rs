@@ -118,7 +118,7 @@ fn received(connection: u64, body: Body) -> Event {
 /// A peer whose handshake is complete.
 fn connect(control: &mut Control, connection: u64, at: usize, moment: Moment) {
     control.handle(moment, opened(connection, at));
-    control.handle(moment, received(connection, Body::Handshake(hello(at, moment))));
+    control.handle(moment, received(connection, Body::Handshake(Box::new(hello(at, moment)))));
     control.handle(moment, received(connection, build::peer_list(Vec::new())));
     let done = outputs(control);
     assert!(done.contains(&format!("connected {connection}")), "{done:?}");
@@ -142,7 +142,7 @@ fn a_handshake_is_sent_at_once_answered_by_a_list_and_finished_by_one() {
     // AvalancheGo ignores a list that comes first.
     control.handle(at, received(1, build::peer_list(Vec::new())));
     assert_eq!(outputs(&mut control), [""; 0]);
-    control.handle(at, received(1, Body::Handshake(hello(1, at))));
+    control.handle(at, received(1, Body::Handshake(Box::new(hello(1, at)))));
     assert_eq!(outputs(&mut control), ["peer_list to 1"]);
     control.handle(at, received(1, build::peer_list(Vec::new())));
     assert_eq!(outputs(&mut control), ["connected 1"]);
@@ -166,7 +166,7 @@ fn each_wrong_of_a_peer_ends_its_connection_for_its_own_reason() {
     let with = |change: fn(&mut p2p::Handshake)| {
         let mut hello = hello(1, at);
         change(&mut hello);
-        Body::Handshake(hello)
+        Body::Handshake(Box::new(hello))
     };
     let filter = |filter: &'static [u8]| p2p::BloomFilter {
         filter: Bytes::from_static(filter),
@@ -187,7 +187,7 @@ fn each_wrong_of_a_peer_ends_its_connection_for_its_own_reason() {
         assert_eq!(outputs(&mut control), [format!("ended 1: {reason}")]);
     }
     let connected: Vec<(Body, CloseReason)> = vec![
-        (Body::Handshake(hello(1, at)), CloseReason::DuplicateHandshake),
+        (Body::Handshake(Box::new(hello(1, at))), CloseReason::DuplicateHandshake),
         (build::ping(101), CloseReason::MalformedPing),
         (build::pong(), CloseReason::UnexpectedPong),
         (Body::GetPeerList(p2p::GetPeerList::default()), CloseReason::InvalidBloomFilter),
@@ -281,7 +281,7 @@ fn an_address_is_dialled_until_somebody_answers_and_again_when_he_leaves() {
     let at = seconds(300);
     control.handle_timeout(at);
     control.handle(at, dialled(1, 1, to));
-    control.handle(at, received(1, Body::Handshake(hello(1, at))));
+    control.handle(at, received(1, Body::Handshake(Box::new(hello(1, at)))));
     control.handle(at, received(1, build::peer_list(Vec::new())));
     let done = outputs(&mut control);
     assert_eq!(done.last().unwrap(), "connected 1");
@@ -311,7 +311,7 @@ fn a_tracked_node_is_dialled_and_somebody_else_at_its_address_is_not_taken() {
     assert_eq!(outputs(&mut control), ["dial 9001"]);
     let at = seconds(6);
     control.handle(at, dialled(2, 1, address(1)));
-    control.handle(at, received(2, Body::Handshake(hello(1, at))));
+    control.handle(at, received(2, Body::Handshake(Box::new(hello(1, at)))));
     control.handle(at, received(2, build::peer_list(Vec::new())));
     assert_eq!(outputs(&mut control).last().unwrap(), "connected 2");
 }
@@ -355,7 +355,7 @@ fn a_validator_must_have_signed_with_its_registered_key_now_and_later() {
     let mut strict = control();
     strict.handle(at, wrong(1));
     strict.handle(at, opened(1, 1));
-    strict.handle(at, received(1, Body::Handshake(hello(1, at))));
+    strict.handle(at, received(1, Body::Handshake(Box::new(hello(1, at)))));
     assert_eq!(outputs(&mut strict).last().unwrap(), "ended 1: invalid_signature");
     // It becomes one while it is connected: the next ping finds out.
     let mut later = control();

@@ -1,9 +1,10 @@
 //! The task that takes connections in.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 
@@ -20,9 +21,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Takes connections in until it is dropped.
 ///
 /// Connections that come too fast are closed before TLS, and no more than a bounded number is in
-/// TLS at once: of those that come beyond, the newest are closed.
+/// TLS at once: for one that comes beyond, the one that is in it longest is closed. So whoever opens
+/// connections and says nothing cannot keep others out: those have the time in which as many come
+/// as are allowed, which is a second with the defaults.
 pub(crate) async fn run(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
-    let slots = Arc::new(Semaphore::new(shared.limits.pending_upgrades));
+    let most = shared.limits.pending_upgrades;
+    // Those that are through wait for the driver: as many again.
+    let slots = Arc::new(Semaphore::new(most.saturating_mul(2).min(Semaphore::MAX_PERMITS)));
+    // Those in TLS, oldest first; whose receiver is gone is through, or has failed.
+    let mut in_tls: VecDeque<oneshot::Sender<()>> = VecDeque::new();
     let mut tasks = JoinSet::new();
     loop {
         while tasks.try_join_next().is_some() {}
@@ -44,16 +51,31 @@ pub(crate) async fn run(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
             refuse(&shared, remote, CloseReason::ConnectionRate);
             continue;
         };
+        in_tls.retain(|other| !other.is_closed());
+        while in_tls.len() >= most {
+            let _ = in_tls.pop_front().map(|oldest| oldest.send(()));
+        }
+        let (goes, must_go) = oneshot::channel();
+        in_tls.push_back(goes);
         let shared = Arc::clone(&shared);
         tasks.spawn(async move {
             let _permit = permit;
-            upgrade(&shared, pending, remote).await;
+            upgrade(&shared, pending, remote, must_go).await;
         });
     }
 }
 
-async fn upgrade(shared: &Shared, pending: Pending, remote: SocketAddr) {
-    match timeout(shared.limits.upgrade_timeout, pending.upgrade()).await {
+async fn upgrade(
+    shared: &Shared,
+    pending: Pending,
+    remote: SocketAddr,
+    must_go: oneshot::Receiver<()>,
+) {
+    let upgraded = tokio::select! {
+        upgraded = timeout(shared.limits.upgrade_timeout, pending.upgrade()) => upgraded,
+        Ok(()) = must_go => return refuse(shared, remote, CloseReason::ConnectionRate),
+    };
+    match upgraded {
         Ok(Ok(connection)) => {
             let event = shared.waiting.open(connection, Direction::Inbound);
             let _ = shared.tell(event).await;

@@ -33,8 +33,10 @@ pub struct NetworkConfig {
 /// Bounds and times of a running network.
 ///
 /// All memory that peers can make this node use is bounded by these: at most
-/// [`Limits::inbound_pool`] for messages that were read, [`Limits::outbound_pool`] for those that
-/// are to be sent, and for each connection the buffers of TLS and a frame that is coming.
+/// [`Limits::inbound_pool`] for messages that were read, decompressed and with their lists;
+/// [`Limits::outbound_pool`] for those that are to be sent; and for each connection the buffers of
+/// TLS, twice the longest frame that is coming, one message that is being decoded, and 64 KiB of
+/// short messages for which there is no room in the pool.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The longest time in which a whole message comes, also a ping: 30 s.
@@ -49,7 +51,7 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
     /// From one time that the address book is saved to the next: 60 s.
     pub address_book_interval: Duration,
-    /// Connections that are in TLS at once: 256. Those that come beyond it are closed.
+    /// Connections that are in TLS at once: 256. One that comes beyond it replaces the oldest.
     pub pending_upgrades: usize,
     /// Dials at once: 64. Others wait.
     pub pending_dials: usize,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::inbound::Held;
 use super::inbox::{Delivery, InboxShared};
 use super::link::Link;
-use super::shared::Shared;
+use super::shared::{Shared, Told};
 use super::stats::{self, Tally};
 use super::ticket::Ticket;
 use crate::CloseReason;
@@ -28,8 +28,12 @@ const WRITE_CHUNK: usize = 64 * 1024;
 /// Whole frames of more bytes are used where they lie; fewer are copied, so that the memory that a
 /// small message keeps is its own. Room for a longer one is taken before it is read.
 const COPY_MAX: usize = 64 * 1024;
-/// Messages that take their room together.
+/// Messages that take their room together, at most.
 const GROUP: usize = 256;
+/// Less time than this is not worth accounting for.
+const BUSY_MIN: Duration = Duration::from_micros(100);
+/// Decoding of so long lets others have their turn.
+const BUSY_MAX: Duration = Duration::from_millis(1);
 /// The time that the end of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -124,6 +128,36 @@ enum Next {
     Turn(Route, Delivery),
 }
 
+/// Messages that take their room together.
+struct Group {
+    /// Each with its length on the wire.
+    messages: Vec<(Decoded, usize)>,
+    /// What they take in memory.
+    memory: usize,
+    /// What they keep in memory, if that is more: all that was read with them.
+    pinned: usize,
+    /// When decoding began: nothing is waited for until they are handled.
+    began: Instant,
+}
+
+impl Group {
+    fn new() -> Self {
+        Self { messages: Vec::new(), memory: 0, pinned: 0, began: Instant::now() }
+    }
+
+    fn add(&mut self, decoded: Decoded, len: usize, pinned: usize) {
+        self.memory = self.memory.saturating_add(decoded.memory);
+        self.pinned = self.pinned.max(pinned);
+        self.messages.push((decoded, len));
+    }
+
+    /// Begins anew, with the room that it has for messages.
+    fn clear(&mut self) {
+        self.messages.clear();
+        (self.memory, self.pinned, self.began) = (0, 0, Instant::now());
+    }
+}
+
 /// The reading half of a connection.
 struct Incoming<'a> {
     shared: &'a Shared,
@@ -140,6 +174,8 @@ struct Incoming<'a> {
     pending: VecDeque<Delivery>,
     inbox: Option<Arc<InboxShared>>,
     tally: Tally,
+    /// Messages of a group: none needs more places than there are.
+    group_max: usize,
 }
 
 impl<'a> Incoming<'a> {
@@ -156,6 +192,8 @@ impl<'a> Incoming<'a> {
             pending: VecDeque::new(),
             inbox: None,
             tally: Tally::default(),
+            group_max: usize::try_from(shared.limits.messages_in_work)
+                .map_or(GROUP, |most| most.min(GROUP)),
         }
     }
 
@@ -206,50 +244,90 @@ impl<'a> Incoming<'a> {
     }
 
     /// Handles whole frames.
-    async fn take(&mut self, frames: Frames, held: Option<Held>) -> Result<(), CloseReason> {
-        let inbound = &self.shared.inbound;
-        inbound.pace_cpu(&self.link.node_id).await;
+    ///
+    /// Room is taken for what messages are when they are decompressed, and for their lists. None
+    /// is waited for while this connection itself holds some: all that it read before is
+    /// delivered.
+    async fn take(&mut self, frames: Frames, mut held: Option<Held>) -> Result<(), CloseReason> {
+        self.shared.inbound.pace_cpu(&self.link.node_id).await;
         self.inbox = None;
-        let held = Arc::new(match held {
-            Some(held) => held,
-            None => inbound.hold(self.link.node_id, frames.len()).await,
-        });
-        let mut frames = frames.peekable();
-        while frames.peek().is_some() {
-            let group: Vec<Bytes> = frames.by_ref().take(GROUP).collect();
-            let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
-            let places = self.link.places.take(places).await;
-            self.arrived = Instant::now();
-            let room = Arc::clone(&held);
-            let ticket = Ticket::new(room, Arc::clone(&self.link.places), places);
-            for frame in group {
-                match self.decode(frame, &ticket) {
-                    Next::Go => {}
-                    Next::Tell(body) => {
-                        let event = Event::Received { connection: self.link.id, body };
-                        self.shared.tell(event).await?;
-                    }
-                    Next::Turn(route, delivery) => self.turn(route, delivery).await,
-                }
+        let whole = frames.len();
+        let mut group = Group::new();
+        for frame in frames {
+            let len = frame.len();
+            // A short message would keep the long one beside it in memory.
+            let alone = whole > COPY_MAX && len < COPY_MAX;
+            let frame = if alone { Bytes::copy_from_slice(&frame) } else { frame };
+            let mut is_dear = true;
+            if let Some(decoded) = self.decode(frame) {
+                is_dear = decoded.compressed;
+                let pinned = if alone || is_dear { 0 } else { whole };
+                group.add(decoded, len + LENGTH_BYTES, pinned);
             }
-            self.flush().await;
+            // Looking at the clock costs as much as decoding a short message.
+            let is_busy = is_dear && group.began.elapsed() >= BUSY_MAX;
+            if is_busy || group.messages.len() >= self.group_max || group.memory >= COPY_MAX {
+                self.handle(&mut group, held.take()).await?;
+            }
+            if is_busy {
+                // Others have their turn, and this peer waits if it had too many.
+                tokio::task::yield_now().await;
+                self.shared.inbound.pace_cpu(&self.link.node_id).await;
+                group.clear();
+            }
         }
+        self.handle(&mut group, held).await?;
         self.shared.counters.received(&mut self.tally);
         Ok(())
     }
 
-    fn decode(&mut self, frame: Bytes, ticket: &Ticket) -> Next {
+    /// Takes room and places for messages, and passes them on.
+    async fn handle(&mut self, group: &mut Group, held: Option<Held>) -> Result<(), CloseReason> {
+        let (inbound, node_id) = (&self.shared.inbound, self.link.node_id);
+        self.arrived = Instant::now();
+        let busy = self.arrived.duration_since(group.began);
+        if busy > BUSY_MIN {
+            inbound.record_cpu(&[(node_id, 1)], busy);
+        }
+        if group.messages.is_empty() {
+            return Ok(());
+        }
+        let bytes = group.memory.max(group.pinned);
+        let held = match held.filter(|held| held.bytes() >= bytes) {
+            Some(held) => held,
+            None if bytes > COPY_MAX => inbound.hold(node_id, bytes).await,
+            None => inbound.hold_little(node_id, bytes, &self.link.spare).await,
+        };
+        let places = u32::try_from(group.messages.len()).unwrap_or(u32::MAX);
+        let places = self.link.places.take(places).await;
+        let ticket = Ticket::new(held, Arc::clone(&self.link.places), places);
+        for (decoded, len) in group.messages.drain(..) {
+            match self.route(decoded, len, &ticket) {
+                Next::Go => {}
+                Next::Tell(body) => {
+                    let event = Event::Received { connection: self.link.id, body };
+                    self.shared.tell(Told { event, _ticket: Some(ticket.clone()) }).await?;
+                }
+                Next::Turn(route, delivery) => self.turn(route, delivery).await,
+            }
+        }
+        self.flush().await;
+        group.clear();
+        Ok(())
+    }
+
+    fn decode(&mut self, frame: Bytes) -> Option<Decoded> {
         let len = frame.len() + LENGTH_BYTES;
         match self.decoder.decode(frame) {
             Ok(decoded) => {
                 self.tally.add(decoded.op, len);
                 stats::add(&self.shared.counters.unknown_fields, decoded.unknown_fields.into());
-                self.route(decoded, len, ticket)
+                Some(decoded)
             }
             Err(error) => {
                 tracing::debug!(node = %self.link.node_id, %error, "frame skipped");
                 stats::add(&self.shared.counters.undecodable, 1);
-                Next::Go
+                None
             }
         }
     }

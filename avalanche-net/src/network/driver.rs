@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::connection;
 use super::events::NetworkEvent;
 use super::link::Link;
-use super::shared::Shared;
+use super::shared::{Shared, Told};
 use crate::CloseReason;
 use crate::control::{ConnectionId, Control, Direction, Event, Moment, Output};
 use crate::peers::{Bans, Score};
@@ -96,7 +96,7 @@ pub(crate) enum Query {
 pub(crate) struct Driver {
     pub(crate) shared: Arc<Shared>,
     pub(crate) control: Control,
-    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) events: mpsc::Receiver<Told>,
     pub(crate) queries: mpsc::Receiver<Query>,
     /// Where the address book is kept, if it is.
     pub(crate) book: Option<PathBuf>,
@@ -123,7 +123,7 @@ impl Driver {
             );
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.handle(event),
+                    Some(told) => self.handle(told),
                     None => break,
                 },
                 () = sleep_until(deadline) => {
@@ -142,15 +142,15 @@ impl Driver {
     }
 
     /// Takes in an event, and those that wait behind it.
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, told: Told) {
         let at = self.shared.clock.moment();
         for (node_id, latency) in self.shared.take_outcomes() {
             self.control.handle(at, Event::Outcome { node_id, latency });
         }
-        self.control.handle(at, event);
+        self.control.handle(at, told.event);
         for _ in 1..EVENTS_AT_ONCE {
-            let Ok(event) = self.events.try_recv() else { return };
-            self.control.handle(at, event);
+            let Ok(told) = self.events.try_recv() else { return };
+            self.control.handle(at, told.event);
         }
     }
 

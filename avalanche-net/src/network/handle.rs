@@ -279,10 +279,10 @@ impl Network {
     /// The driver drains its queue all the time: a command waits at most for those before it.
     fn command(&self, event: Event) {
         let shared = Arc::clone(&self.shared);
-        match shared.control.try_send(event) {
+        match shared.control.try_send(event.into()) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(event)) => {
-                tokio::spawn(async move { shared.tell(event).await });
+            Err(mpsc::error::TrySendError::Full(told)) => {
+                tokio::spawn(async move { shared.tell(told).await });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -45,17 +45,39 @@ struct Stakes {
     total: u64,
 }
 
+/// The room of one connection for a few messages, for when there is none in the buffer for all.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    used: AtomicBool,
+    /// It was used, and is not.
+    freed: Notify,
+}
+
 /// Bytes in the buffer for what peers sent; given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     inbound: Arc<Inbound>,
     ticket: Option<throttle::Ticket>,
+    /// Bytes that were asked for.
+    bytes: usize,
+    /// The room of one connection that is used instead.
+    spare: Option<Arc<Spare>>,
+}
+
+impl Held {
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.inbound.release(ticket);
+        }
+        if let Some(spare) = &self.spare {
+            spare.used.store(false, Ordering::Release);
+            spare.freed.notify_one();
         }
     }
 }
@@ -142,6 +164,44 @@ impl Inbound {
         }
     }
 
+    /// As [`Inbound::hold`], for little: where there is no room the connection uses its own, and
+    /// waits at most for what it used that for before. So peers that fill the buffer with long
+    /// messages, or only announce those, cannot keep others from shaking hands, answering pings and
+    /// voting.
+    pub(crate) async fn hold_little(
+        self: &Arc<Self>,
+        node_id: NodeId,
+        bytes: usize,
+        spare: &Arc<Spare>,
+    ) -> Held {
+        let mut held = Held { inbound: Arc::clone(self), ticket: None, bytes, spare: None };
+        loop {
+            let freed = spare.freed.notified();
+            held.ticket = self.try_acquire(node_id, bytes);
+            if held.ticket.is_some() {
+                return held;
+            }
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            if !spare.used.swap(true, Ordering::AcqRel) {
+                held.spare = Some(Arc::clone(spare));
+                return held;
+            }
+            freed.await;
+        }
+    }
+
+    /// Takes room if there is.
+    fn try_acquire(&self, node_id: NodeId, bytes: usize) -> Option<throttle::Ticket> {
+        let stake = self.stake(&node_id);
+        let acquired = lock(&self.bytes).throttle.acquire(node_id, bytes as u64, stake);
+        match acquired {
+            Acquired::Granted(ticket) => return Some(ticket),
+            Acquired::Waiting(ticket) => self.release(ticket),
+            Acquired::AlreadyWaiting => {}
+        }
+        None
+    }
+
     /// Takes room for so many bytes of a peer; waits until there is.
     pub(crate) async fn hold(self: &Arc<Self>, node_id: NodeId, bytes: usize) -> Held {
         let stake = self.stake(&node_id);
@@ -159,7 +219,7 @@ impl Inbound {
             }
         };
         // From here on, dropping gives the bytes back.
-        let held = Held { inbound: Arc::clone(self), ticket };
+        let held = Held { inbound: Arc::clone(self), ticket, bytes, spare: None };
         while let Some(woken) = &waiting {
             self.waits.fetch_add(1, Ordering::Relaxed);
             woken.notified().await;
@@ -173,10 +233,15 @@ impl Inbound {
 
     fn release(&self, ticket: throttle::Ticket) {
         let mut shared = lock(&self.bytes);
+        let node_id = ticket.node();
         for node_id in shared.throttle.release(ticket) {
             if let Some(waiting) = shared.waiting.remove(&node_id) {
                 waiting.notify_one();
             }
+        }
+        // The connection ended while it waited.
+        if !shared.throttle.is_waiting(&node_id) {
+            shared.waiting.remove(&node_id);
         }
     }
 

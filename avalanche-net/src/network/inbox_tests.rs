@@ -39,7 +39,7 @@ impl Bench {
             body,
             expires: deadline.map(|left| Instant::now() + left),
             len: 10,
-            _ticket: Ticket::new(Arc::new(held), Arc::clone(&self.places), places),
+            _ticket: Ticket::new(held, Arc::clone(&self.places), places),
         }
     }
 }
@@ -100,8 +100,8 @@ async fn a_full_lane_of_apps_drops_and_one_of_consensus_waits() {
     tokio::task::yield_now().await;
     assert!(!deliver.is_finished(), "the lane of consensus is full");
     let mut order = Vec::new();
-    // The first three of each; then there is room for what waits.
-    while order.len() < 13 {
+    // The first three of each; then two of consensus, between which the other lanes are full.
+    while order.len() < 11 {
         inbox.recv_many(&mut order, 3).await;
         tokio::task::yield_now().await;
     }
@@ -152,8 +152,11 @@ async fn the_room_of_a_message_is_given_back_when_it_is_dropped_wherever_that_is
     inbox.shared.deliver(&mut messages).await;
     assert_eq!(bench.places.taken(), 2);
     let message = inbox.recv().await.unwrap();
-    assert_eq!((name(&message), bench.places.taken()), (9, 1));
+    assert_eq!((name(&message), bench.places.taken()), (9, 2));
     drop(message);
+    assert_eq!(bench.places.taken(), 1);
+    let late = tokio::time::timeout(Duration::from_secs(1), inbox.recv()).await;
+    assert!(late.is_err(), "what is left has expired");
     assert_eq!(bench.places.taken(), 0);
     let mut more = VecDeque::from([bench.message(Class::App, 5, None).await]);
     inbox.shared.deliver(&mut more).await;

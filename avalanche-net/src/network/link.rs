@@ -7,7 +7,7 @@ use avalanche_consensus::NodeId;
 use tokio::sync::Notify;
 
 use super::config::Limits;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Spare};
 use super::ticket::Places;
 use crate::CloseReason;
 use crate::control::ConnectionId;
@@ -25,6 +25,8 @@ pub(crate) struct Link {
     pub(crate) node_id: NodeId,
     /// For messages that were read and are not handled yet.
     pub(crate) places: Arc<Places>,
+    /// For a few messages when there is no room in the buffer for all.
+    pub(crate) spare: Arc<Spare>,
     inbound: Arc<Inbound>,
     queue: Mutex<Queue>,
     /// The queue was empty and is not.
@@ -54,6 +56,7 @@ impl Link {
             id,
             node_id,
             places: Arc::new(Places::new(limits.messages_in_work)),
+            spare: Arc::default(),
             inbound,
             queue: Mutex::new(Queue { frames: Outbound::new(&limits.queue), reserved: 0 }),
             filled: Notify::new(),

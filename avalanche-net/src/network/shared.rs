@@ -16,6 +16,7 @@ use super::inbox::InboxShared;
 use super::link::Link;
 use super::requester::Requester;
 use super::stats::Counters;
+use super::ticket::Ticket;
 use crate::CloseReason;
 use crate::control::{ConnectionId, Event};
 use crate::peers::PeerInfo;
@@ -34,6 +35,18 @@ type Outcome = (NodeId, Option<Duration>);
 
 /// Outcomes that are kept for the control.
 const OUTCOMES_MAX: usize = 1_024;
+/// What the control is told, and the room that it takes until then.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) event: Event,
+    pub(crate) _ticket: Option<Ticket>,
+}
+
+impl From<Event> for Told {
+    fn from(event: Event) -> Self {
+        Self { event, _ticket: None }
+    }
+}
 
 /// What the tasks of a network share.
 #[derive(Debug)]
@@ -46,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) waiting: Waiting,
     pub(crate) outcomes: Mutex<Vec<Outcome>>,
     pub(crate) events: broadcast::Sender<NetworkEvent>,
-    pub(crate) control: mpsc::Sender<Event>,
+    pub(crate) control: mpsc::Sender<Told>,
     pub(crate) inboxes: RwLock<BTreeMap<Id, Arc<InboxShared>>>,
     pub(crate) established: RwLock<BTreeMap<NodeId, Established>>,
     /// One for each that encodes at the same time: an encoder has memory of its own.
@@ -55,8 +68,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Tells the control; waits while it is busy.
-    pub(crate) async fn tell(&self, event: Event) -> Result<(), CloseReason> {
-        self.control.send(event).await.map_err(|_| CloseReason::LocalShutdown)
+    pub(crate) async fn tell(&self, told: impl Into<Told>) -> Result<(), CloseReason> {
+        self.control.send(told.into()).await.map_err(|_| CloseReason::LocalShutdown)
     }
 
     /// Tells the user, if he listens.
@@ -75,7 +88,7 @@ impl Shared {
             outcomes.len()
         };
         if kept == OUTCOMES_MAX {
-            let _ = self.control.try_send(Event::Outcome { node_id, latency });
+            let _ = self.control.try_send(Event::Outcome { node_id, latency }.into());
         }
     }
 

@@ -18,7 +18,7 @@ pub struct NetworkStats {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Ends of connections by [`CloseReason::as_str`].
     pub closed: BTreeMap<&'static str, u64>,
-    /// Frames that were skipped since they could not be decoded.
+    /// Frames that were skipped since they could not be decoded, or would take too much memory.
     pub undecodable: u64,
     /// Protobuf fields that this version does not know, and skipped.
     pub unknown_fields: u64,

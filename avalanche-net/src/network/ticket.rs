@@ -52,8 +52,7 @@ impl Places {
 /// What a group of messages that were read together takes: memory, and places.
 #[derive(Debug)]
 struct Group {
-    /// Groups that were read together share their bytes.
-    _bytes: Arc<Held>,
+    _bytes: Held,
     places: Arc<Places>,
     count: u32,
 }
@@ -71,7 +70,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn new(bytes: Arc<Held>, places: Arc<Places>, count: u32) -> Self {
+    pub(crate) fn new(bytes: Held, places: Arc<Places>, count: u32) -> Self {
         Self { _group: Arc::new(Group { _bytes: bytes, places, count }) }
     }
 }

@@ -51,6 +51,14 @@ pub struct Ticket {
     bytes: u64,
 }
 
+impl Ticket {
+    /// Whose bytes these are.
+    #[must_use]
+    pub const fn node(&self) -> NodeId {
+        self.node
+    }
+}
+
 /// Whether a message can be read.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a ticket must be released"]
@@ -127,6 +135,12 @@ impl ByteThrottle {
     pub const fn left(&self) -> (u64, u64) {
         let left = self.pools.left();
         (left.at_large, left.validator)
+    }
+
+    /// Whether a message of this node waits.
+    #[must_use]
+    pub fn is_waiting(&self, node: &NodeId) -> bool {
+        self.by_node.contains_key(node)
     }
 
     /// Messages that wait.

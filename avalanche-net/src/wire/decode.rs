@@ -9,7 +9,10 @@ use super::compression::{Decompressor, Refusal};
 use super::p2p::Message;
 use super::p2p::message::Message as Body;
 use super::route::{BadId, Route, check_ids, route};
-use super::{MAX_MESSAGE_BYTES, Op, unknown};
+use super::{MAX_MESSAGE_BYTES, Op, lists, unknown};
+
+/// What lists may take in memory besides twice the bytes of their message.
+const LISTS_BYTES: usize = 512 * 1024;
 
 /// Turns frames into messages.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub struct Decoded {
     pub unknown_fields: u32,
     /// Whether it came compressed.
     pub compressed: bool,
+    /// Bytes of memory that it takes, at most: its own, decompressed, and its lists.
+    pub memory: usize,
 }
 
 /// Why a frame holds no message that can be used. It is skipped and counted; the connection stays,
@@ -49,6 +54,11 @@ pub enum DecodeError {
     Bomb {
         /// How much, if the sender said it.
         declared: Option<u64>,
+    },
+    /// Its lists would take many times the memory of the message. No honest node sends such.
+    Lists {
+        /// How much, in bytes.
+        memory: usize,
     },
     /// What was decompressed is itself compressed.
     Nested,
@@ -70,9 +80,10 @@ impl Decoder {
     /// [`DecodeError`]: the peer's wrong; count it and go on.
     #[expect(clippy::needless_pass_by_value, reason = "the message shares the frame's bytes")]
     pub fn decode(&mut self, frame: Bytes) -> Result<Decoded, DecodeError> {
+        let memory = weigh(&frame)?;
         let (body, unknown_fields) = parse(&frame)?;
         let Body::CompressedZstd(zstd) = body else {
-            return finish(body, unknown_fields, false);
+            return finish(body, unknown_fields, false, memory);
         };
         if zstd.is_empty() {
             return Err(DecodeError::Empty);
@@ -81,9 +92,19 @@ impl Decoder {
             Refusal::Malformed => DecodeError::Decompression,
             Refusal::TooLong(declared) => DecodeError::Bomb { declared },
         })?;
+        let memory = weigh(&plain)?;
         let (body, inner) = parse(&plain)?;
-        finish(body, unknown_fields.saturating_add(inner), true)
+        finish(body, unknown_fields.saturating_add(inner), true, memory)
     }
+}
+
+/// What a message will take in memory; an error if that is out of all proportion.
+fn weigh(bytes: &Bytes) -> Result<usize, DecodeError> {
+    let (len, memory) = (bytes.len(), lists::memory(bytes));
+    if memory > len.saturating_mul(2).saturating_add(LISTS_BYTES) {
+        return Err(DecodeError::Lists { memory });
+    }
+    Ok(len.saturating_add(memory))
 }
 
 /// The body of the message that `bytes` are, and the number of unknown fields.
@@ -95,16 +116,22 @@ fn parse(bytes: &Bytes) -> Result<(Body, u32), DecodeError> {
 }
 
 #[inline]
-fn finish(body: Body, unknown_fields: u32, compressed: bool) -> Result<Decoded, DecodeError> {
+fn finish(
+    body: Body,
+    unknown_fields: u32,
+    compressed: bool,
+    memory: usize,
+) -> Result<Decoded, DecodeError> {
     let op = Op::of(&body).ok_or(DecodeError::Nested)?;
     let route = route(&body).map_err(DecodeError::BadId)?;
     check_ids(&body).map_err(DecodeError::BadId)?;
-    Ok(Decoded { op, body, route, unknown_fields, compressed })
+    Ok(Decoded { op, body, route, unknown_fields, compressed, memory })
 }
 
 impl DecodeError {
     /// The names of all, in the order of their declaration.
-    pub const NAMES: &[&str] = &["protobuf", "empty", "decompression", "bomb", "nested", "bad_id"];
+    pub const NAMES: &[&str] =
+        &["protobuf", "empty", "decompression", "bomb", "lists", "nested", "bad_id"];
 
     /// The name: a label of metrics and logs.
     #[must_use]
@@ -114,6 +141,7 @@ impl DecodeError {
             Self::Empty => "empty",
             Self::Decompression => "decompression",
             Self::Bomb { .. } => "bomb",
+            Self::Lists { .. } => "lists",
             Self::Nested => "nested",
             Self::BadId(_) => "bad_id",
         }
@@ -131,6 +159,9 @@ impl fmt::Display for DecodeError {
             }
             Self::Bomb { declared: None } => {
                 write!(f, "more than {MAX_MESSAGE_BYTES} bytes compressed")
+            }
+            Self::Lists { memory } => {
+                write!(f, "lists that would take {memory} bytes of memory")
             }
             Self::Nested => f.write_str("a compressed message within a compressed message"),
             Self::BadId(bad) => bad.fmt(f),

@@ -19,6 +19,7 @@
 //! | a message, compressed and not | 2 MiB |
 //! | buffer of a [`FrameReader`] | twice what came, and 16 KiB |
 //! | output of decompression | what the sender declares, and 2 MiB |
+//! | lists of a message, decoded | twice its bytes, and 512 KiB |
 //!
 //! The catalogue of messages and the golden frames of each: `tests/wire_golden.rs`.
 
@@ -27,6 +28,7 @@ mod compression;
 mod decode;
 mod encode;
 mod frame;
+mod lists;
 mod message;
 #[expect(missing_docs, reason = "generated: the fields mean what the protocol's description says")]
 #[expect(clippy::must_use_candidate, reason = "generated")]

@@ -118,7 +118,7 @@ fn walk(mut bytes: &[u8], schema: Schema) -> Option<u32> {
 }
 
 /// Takes a field off the front: its number, and its bytes if it has a length. A group is one field.
-fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
+pub(super) fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
     let mut open = 0_u32;
     let mut outermost = None;
     loop {

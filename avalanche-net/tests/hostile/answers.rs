@@ -24,7 +24,7 @@ async fn what_comes_before_the_handshake_is_complete_is_counted_and_not_delivere
     assert!(peer.send(build::peer_list(Vec::new())).await && peer.is_served().await);
     assert!(!victim.network.is_connected(&peer.node_id()));
     let hello = hello(&peer.identity);
-    assert!(peer.send(Body::Handshake(hello)).await);
+    assert!(peer.send(Body::Handshake(Box::new(hello))).await);
     assert!(peer.wait_for(|body| matches!(body, Body::PeerList(_))).await.is_some());
     // The other end has said all, this one has not.
     assert!(peer.send(rumour()).await && peer.is_served().await);

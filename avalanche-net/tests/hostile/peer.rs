@@ -138,7 +138,7 @@ impl Peer {
     /// Shakes hands as it should be; whether that worked.
     pub(crate) async fn shake(&mut self) -> bool {
         let hello = hello(&self.identity);
-        self.send(Body::Handshake(hello)).await
+        self.send(Body::Handshake(Box::new(hello))).await
             && self.wait_for(|body| matches!(body, Body::PeerList(_))).await.is_some()
             && self.send(build::peer_list(Vec::new())).await
     }

@@ -77,7 +77,7 @@ async fn every_wrong_handshake_ends_its_connection_for_its_reason_and_no_other()
         let mut peer = Peer::dial(victim.addr()).await;
         let mut wrong = hello(&peer.identity);
         spoil(&mut wrong);
-        peer.send(Body::Handshake(wrong)).await;
+        peer.send(Body::Handshake(Box::new(wrong))).await;
         assert_eq!(end_of(&mut events, Some(peer.node_id())).await, (reason, false), "{name}");
         assert_eq!(closed(&victim.network, reason), before + 1, "{name}");
         assert!(peer.wait_for(|body| matches!(body, Body::PeerList(_))).await.is_none(), "{name}");
@@ -130,7 +130,7 @@ async fn an_address_counts_only_with_the_signatures_of_the_node_that_is_connecte
         let mut peer = Peer::dial_as(Arc::clone(&node), victim.addr()).await;
         match expected {
             Some(reason) => {
-                peer.send(Body::Handshake(hello)).await;
+                peer.send(Body::Handshake(Box::new(hello))).await;
                 assert_eq!(
                     end_of(&mut events, Some(node.node_id())).await,
                     (reason, false),
@@ -143,7 +143,7 @@ async fn an_address_counts_only_with_the_signatures_of_the_node_that_is_connecte
                 if name.starts_with("a BLS") {
                     hello.ip_bls_sig = Bytes::copy_from_slice(&sign(&other, 0).bls_signature);
                 }
-                peer.send(Body::Handshake(hello)).await;
+                peer.send(Body::Handshake(Box::new(hello))).await;
                 let answer = peer.wait_for(|body| matches!(body, Body::PeerList(_))).await;
                 assert!(answer.is_some(), "{name}");
             }
@@ -152,7 +152,7 @@ async fn an_address_counts_only_with_the_signatures_of_the_node_that_is_connecte
         victim.network.unban(node.node_id());
     }
     let mut peer = Peer::dial_as(Arc::clone(&own), victim.addr()).await;
-    peer.send(Body::Handshake(wrong_bls)).await;
+    peer.send(Body::Handshake(Box::new(wrong_bls))).await;
     let end = end_of(&mut events, Some(own.node_id())).await;
     // Its fourth fault would be a ban; whichever it is, it did not get in.
     assert!(matches!(end, (InvalidSignature | Banned, false)), "{end:?}");
@@ -300,8 +300,11 @@ async fn every_wrong_message_is_counted_and_ends_its_own_connection_at_most() {
         let mut peer = Peer::dial(victim.addr()).await;
         assert!(peer.shake().await && peer.is_served().await, "{name}");
         let before = victim.network.stats();
-        let bytes =
-            if bytes.is_empty() { frame(Body::Handshake(hello(&peer.identity))) } else { bytes };
+        let bytes = if bytes.is_empty() {
+            frame(Body::Handshake(Box::new(hello(&peer.identity))))
+        } else {
+            bytes
+        };
         let expected = counts(&before, &victim);
         assert!(peer.write(&bytes).await, "{name}");
         match outcome {

@@ -43,7 +43,7 @@ async fn who_is_silent_after_tls_or_never_completes_its_handshake_is_let_go() {
     // Pings do not count, and neither does half of a handshake.
     let mut half = Peer::dial(victim.addr()).await;
     let hello = hello(&half.identity);
-    assert!(half.send(Body::Handshake(hello)).await);
+    assert!(half.send(Body::Handshake(Box::new(hello))).await);
     while half.send(build::ping(1)).await {
         sleep(SHORT / 20).await;
     }
@@ -91,7 +91,7 @@ async fn who_is_slow_in_tls_is_let_go_and_holds_a_place_no_longer() {
     }
     assert_eq!(end_of(&mut events, None).await, (CloseReason::Timeout, false));
     // As many as there are places for; those beyond are closed at once.
-    let silent: Vec<_> = futures(12, victim.addr()).await;
+    let silent: Vec<_> = idle(12, victim.addr()).await;
     until("refusals", || closed(&victim.network, CloseReason::ConnectionRate) >= 8).await;
     until("ends", || closed(&victim.network, CloseReason::Timeout) >= 5).await;
     assert_eq!(closed(&victim.network, CloseReason::ConnectionRate), 8);
@@ -99,7 +99,19 @@ async fn who_is_slow_in_tls_is_let_go_and_holds_a_place_no_longer() {
     is_there_for_others(&victim).await;
 }
 
-async fn futures(count: usize, addr: std::net::SocketAddr) -> Vec<TcpStream> {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_connects_keeps_no_other_peer_out() {
+    let victim = victim(|config| config.limits.pending_upgrades = 4).await;
+    let silent = idle(12, victim.addr()).await;
+    until("refusals", || closed(&victim.network, CloseReason::ConnectionRate) >= 8).await;
+    is_there_for_others(&victim).await;
+    // It took the place of the oldest one, long before their time was over.
+    assert_eq!(closed(&victim.network, CloseReason::Timeout), 0);
+    assert_eq!(closed(&victim.network, CloseReason::ConnectionRate), 9);
+    drop(silent);
+}
+
+async fn idle(count: usize, addr: std::net::SocketAddr) -> Vec<TcpStream> {
     let mut streams = Vec::new();
     for _ in 0..count {
         streams.push(TcpStream::connect(addr).await.expect("connected"));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId};
 use avalanche_net::CloseReason;
+use avalanche_net::identity::Identity;
 use avalanche_net::network::{Inbox, Network, NetworkConfig, NetworkEvent};
 use avalanche_net::wire::{Body, build};
 use bytes::Bytes;
@@ -36,7 +37,10 @@ pub(crate) fn config() -> NetworkConfig {
 
 impl Node {
     pub(crate) async fn start(config: NetworkConfig) -> Self {
-        let identity = identity();
+        Self::start_as(identity(), config).await
+    }
+
+    pub(crate) async fn start_as(identity: Arc<Identity>, config: NetworkConfig) -> Self {
         let node_id = identity.node_id();
         let network = Network::start(config, identity).await.expect("a network");
         let gossip = Arc::new(AtomicU64::new(0));
@@ -51,10 +55,14 @@ impl Node {
 
     /// Asks another node; tries until it answers.
     pub(crate) async fn asks(&self, other: &Self) {
+        self.asks_of(other.node_id).await;
+    }
+
+    pub(crate) async fn asks_of(&self, other: NodeId) {
         let question = Bytes::from_static(b"are you there?");
         let ask = async {
             loop {
-                let asked = self.network.app_request(other.node_id, CHAIN, question.clone());
+                let asked = self.network.app_request(other, CHAIN, question.clone());
                 match asked.await {
                     Ok(answer) => return assert_eq!(answer, question),
                     Err(_) => sleep(Duration::from_millis(20)).await,
