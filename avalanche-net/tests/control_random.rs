@@ -273,7 +273,7 @@ impl Shell {
             if self.random.one_in(2) {
                 let key =
                     &identities()[if self.random.one_in(6) { (node + 1) % NODES } else { node }];
-                let bls_key = Some(key.bls().public_key().clone());
+                let bls_key = Some(*key.bls().public_key());
                 validators.push(PeerValidator { node_id: identity.node_id(), weight: 1, bls_key });
             }
         }
@@ -421,7 +421,8 @@ fn whatever_happens_the_outputs_are_well_formed_and_bounds_hold() {
     }
 }
 
-/// Whoever is wanted is dialled again, however its dials end: also when two nodes claim one address.
+/// Whoever is wanted is dialled again, however its dials end: also when two nodes claim one
+/// address.
 #[test]
 fn whoever_is_wanted_and_not_connected_is_dialled_again() {
     let mut shell = Shell::new(99);

@@ -7,8 +7,8 @@
 //!
 //! - [`floor`]: the minimal loops.
 //! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`vm`],
-//!   [`payments`], [`net`]: the workloads, shared by the Criterion benches and by the `ratios` table.
-//!   The floors of the last four are beside their workloads.
+//!   [`payments`], [`net`]: the workloads, shared by the Criterion benches and by the `ratios`
+//!   table. The floors of the last four are beside their workloads.
 //! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 

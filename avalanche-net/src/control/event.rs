@@ -129,7 +129,6 @@ pub enum Event {
 /// Something to do, in order.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "most outputs are messages, and few wait at once")]
 pub enum Output {
     /// The connection is taken: read it and write it from now on.
     Serve {

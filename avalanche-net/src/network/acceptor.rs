@@ -21,9 +21,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Takes connections in until it is dropped.
 ///
 /// Connections that come too fast are closed before TLS, and no more than a bounded number is in
-/// TLS at once: for one that comes beyond, the one that is in it longest is closed. So whoever opens
-/// connections and says nothing cannot keep others out: those have the time in which as many come
-/// as are allowed, which is a second with the defaults.
+/// TLS at once: for one that comes beyond, the one that is in it longest is closed. So whoever
+/// opens connections and says nothing cannot keep others out: those have the time in which as many
+/// come as are allowed, which is a second with the defaults.
 pub(crate) async fn run(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
     let most = shared.limits.pending_upgrades;
     // Those that are through wait for the driver: as many again.

@@ -96,8 +96,8 @@ async fn send(
 
 /// Waits for something until a deadline that is not before that of the last call.
 ///
-/// The timer stays where it is until it fires, perhaps too early, and is moved then: nearly all reads
-/// end long before their deadline, and a timer costs more to move than to leave.
+/// The timer stays where it is until it fires, perhaps too early, and is moved then: nearly all
+/// reads end long before their deadline, and a timer costs more to move than to leave.
 async fn until<F: Future>(
     timer: &mut Pin<Box<Sleep>>,
     deadline: Instant,

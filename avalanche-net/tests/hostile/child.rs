@@ -20,8 +20,8 @@ const MARK: &str = "victim: ";
 /// Peers at once.
 pub(crate) const PEERS: usize = 20;
 
-/// The limits of the node that is attacked: the defaults, but for fewer peers and less to send them,
-/// so that memory that goes beyond them shows.
+/// The limits of the node that is attacked: the defaults, but for fewer peers and less to send
+/// them, so that memory that goes beyond them shows.
 pub(crate) fn limits() -> NetworkConfig {
     let mut config = config();
     config.control.max_peers = PEERS;

@@ -1,4 +1,5 @@
-//! The floor: TLS as `tokio-rustls` has it, a length before each message, and the generated protobuf.
+//! The floor: TLS as `tokio-rustls` has it, a length before each message, and the generated
+//! protobuf.
 
 use std::sync::Arc;
 use std::{fs, io};

@@ -14,7 +14,8 @@ use super::{CHAIN, DEADLINE, Node, PAYLOAD, pair, payload, runtime};
 use crate::measure::Clock;
 use crate::store::told;
 
-/// Requests by [`avalanche_net::network::Network::app_request`] of a node that answers from its inbox.
+/// Requests by [`avalanche_net::network::Network::app_request`] of a node that answers from its
+/// inbox.
 #[derive(Debug)]
 pub struct Requests {
     runtime: Runtime,
@@ -65,8 +66,8 @@ impl Requests {
     }
 }
 
-/// Queries by [`avalanche_net::network::Network::send`], with numbers of the sender's own, as an engine
-/// asks; the answers come through its inbox.
+/// Queries by [`avalanche_net::network::Network::send`], with numbers of the sender's own, as an
+/// engine asks; the answers come through its inbox.
 #[derive(Debug)]
 pub struct Queries {
     runtime: Runtime,
