@@ -29,6 +29,12 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ("make proto", "make -n proto", "a part of make test"),
     ("make lint", "make -n lint", "a part of make test"),
     ("make unit", "make -n unit", "a part of make test"),
+    (
+        "cargo run --release -p avalanche-net --example listen -- --addr 127.0.0.1:9651 \
+         --network-id 12345",
+        "cargo run --all-features --example listen -- --help",
+        "runs until it is interrupted; make interop runs it",
+    ),
     ("make interop", "make -n interop", "a part of make test"),
     ("make wasm", "make -n wasm", "a part of make test"),
     ("make fuzz-smoke", "make -n fuzz-smoke", "a part of make test"),
