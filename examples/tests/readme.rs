@@ -52,6 +52,11 @@ const BOUNDED: &[(&str, &str, &str)] = &[
         "takes a minute; with --quick each line runs",
     ),
     (
+        "cargo run --release -p avalanche-benches -- net::",
+        "cargo run --release -p avalanche-benches -- --quick net::",
+        "takes a minute; with --quick each line runs",
+    ),
+    (
         "cargo bench -p avalanche-benches",
         "cargo bench -p avalanche-benches --bench snowman -- --test",
         "takes many minutes, most of them to build; make lint compiles it",
