@@ -23,8 +23,9 @@ use crate::wire::{Body, build};
 ///
 /// # Contract
 ///
-/// - After each call of [`Control::handle`] and [`Control::handle_timeout`], and before the next,
-///   the caller takes all outputs by [`Control::poll_output`] and carries them out in order.
+/// - After calls of [`Control::handle`] and [`Control::handle_timeout`], and before it waits for
+///   anything, the caller takes all outputs by [`Control::poll_output`] and carries them out in
+///   order.
 /// - [`Moment::now`] never decreases.
 /// - Every [`Output::Dial`] is answered by [`Event::Opened`] or [`Event::DialFailed`].
 ///
