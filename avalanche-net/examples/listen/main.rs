@@ -10,6 +10,7 @@ mod report;
 mod responder;
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use avalanche_consensus::Id;
@@ -23,7 +24,18 @@ use responder::Responder;
 const GENESIS: Id = Id::new(*b"avalanche-net listen: genesis   ");
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        #[expect(clippy::print_stderr, reason = "whoever started it has to act")]
+        Err(error) => {
+            eprintln!("listen: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let Some(options) = Options::parse(std::env::args().skip(1))? else {
         #[expect(clippy::print_stdout, reason = "help is what was asked for")]
         {

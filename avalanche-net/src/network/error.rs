@@ -44,10 +44,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => write!(f, "the network's configuration: {error}"),
-            Self::Listen { address, source } => write!(
-                f,
-                "cannot listen on {address}: {source}; choose a free address of this machine"
-            ),
+            // It names the address.
+            Self::Listen { source, .. } => {
+                write!(f, "{source}; choose a free address of this machine")
+            }
             Self::Transport(error) => write!(f, "cannot set up TLS: {error}"),
             Self::Identity(error) => write!(f, "cannot sign this node's address: {error}"),
             Self::Limits(error) => write!(f, "the network's limits: {error}"),
