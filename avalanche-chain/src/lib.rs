@@ -1,3 +1,32 @@
-//! Runs the consensus engine of a chain against a virtual machine, a store and peers: the driver
-//! loop, recovery, mempool, indexer and node. This crate is still empty: nothing of it is written
-//! yet, and it holds no placeholder code.
+//! Runs a chain: the engine against a virtual machine, a block log and peers, and a node of such
+//! chains.
+//!
+//! ```text
+//!                 peers                      clients
+//!                   |                           |
+//!   avalanche-net Network                Submit, ChainReader
+//!                   |                           |
+//!   +---------------v---------------------------v-----------+
+//!   | driver: inputs --> Engine --> outputs, in order       |
+//!   +--------|------------------------|---------------------+
+//!            v                        v
+//!        block log: sync   ---->   VM: verify, accept  ---->  index  ---->  told
+//! ```
+//!
+//! An accept goes from left to right: it is durable before the VM takes it, indexed before anybody
+//! is told.
+
+mod error;
+mod events;
+mod genesis;
+pub mod node;
+mod reader;
+
+pub use error::Error;
+pub use events::{AcceptedBlock, ChainEvent, Events};
+pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
+pub use reader::{
+    AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,
+    ChainStatus, Check, Cursor, Finality, HealthReport, NodeReader, Outcome, PeerView, Submit,
+    TransactionInfo, ValidatorView,
+};
