@@ -16,12 +16,14 @@
 //! An accept goes from left to right: it is durable before the VM takes it, indexed before anybody
 //! is told.
 
+mod block;
 mod error;
 mod events;
 mod genesis;
 pub mod node;
 mod reader;
 
+pub use block::{BLOCK_BYTES_MAX, BlockError, ChainBlock, SIGNATURE_BYTES_MAX};
 pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
