@@ -21,12 +21,17 @@ mod error;
 mod events;
 mod genesis;
 pub mod node;
+mod proposer;
 mod reader;
 
-pub use block::{BLOCK_BYTES_MAX, BlockError, ChainBlock, SIGNATURE_BYTES_MAX};
+pub use block::{
+    BLOCK_BYTES_MAX, BlockError, ChainBlock, HeaderFault, SIGNATURE_BYTES_MAX, TIMESTAMP_AHEAD_MAX,
+    verify_header,
+};
 pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
+pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,
     ChainStatus, Check, Cursor, Finality, HealthReport, NodeReader, Outcome, PeerView, Submit,

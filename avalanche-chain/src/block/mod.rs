@@ -25,6 +25,7 @@
 
 mod error;
 mod low_s;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,7 @@ use bytes::Bytes;
 use ring::digest::{Context, SHA256};
 
 pub use error::BlockError;
+pub use rules::{HeaderFault, TIMESTAMP_AHEAD_MAX, verify_header};
 
 /// The most bytes of a block: 2 MiB, what a message between peers can hold.
 pub const BLOCK_BYTES_MAX: usize = 2 << 20;

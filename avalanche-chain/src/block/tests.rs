@@ -153,7 +153,7 @@ fn each_wrong_is_named() {
     let too_long = BlockError::PartTooLarge { what: "the certificate", len: max + 1, max };
     assert_eq!(with(0, &[2]), BlockError::Version { found: 2 });
     assert_eq!(with(41, &[0xff; 8]), BlockError::Timestamp { millis: u64::MAX });
-    assert_eq!(with(49, &(max as u32 + 1).to_be_bytes()), too_long);
+    assert_eq!(with(49, &(u32::try_from(max).unwrap() + 1).to_be_bytes()), too_long);
     assert_eq!(with(33, &[0; 8]), BlockError::GenesisParent { parent: Id::new([7; 32]) });
     assert_eq!(with(1, &[0; 40]), BlockError::GenesisSigned);
     let at = 53 + certificate;
