@@ -16,15 +16,22 @@
 //! An accept goes from left to right: it is durable before the VM takes it, indexed before anybody
 //! is told.
 
+mod block;
 mod error;
 mod events;
 mod genesis;
 pub mod node;
+mod proposer;
 mod reader;
 
+pub use block::{
+    BLOCK_BYTES_MAX, BlockError, ChainBlock, HeaderFault, SIGNATURE_BYTES_MAX, TIMESTAMP_AHEAD_MAX,
+    verify_header,
+};
 pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
+pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,
     ChainStatus, Check, Cursor, Finality, HealthReport, NodeReader, Outcome, PeerView, Submit,
