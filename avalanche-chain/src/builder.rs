@@ -80,12 +80,12 @@ impl Builder {
         let (parent, parent_time) = self.tip;
         let height = parent.next()?;
         let earliest = parent_time.after(Duration::from_millis(self.config.interval_ms)).max(since);
-        let at = self.proposers.next_time(&self.own, height, parent_time, earliest.max(now))?;
+        let at = self.proposers.next_time(self.own, height, parent_time, earliest.max(now))?;
         let anyone = self.proposers.slot_at(parent_time, at).is_none();
         if !anyone || self.local {
             return Some(at);
         }
-        let turn = self.proposers.turn(&self.own, height).unwrap_or_default();
+        let turn = self.proposers.turn(self.own, height).unwrap_or_default();
         let others = Duration::from_millis(self.config.others_ms);
         Some(at.max(since.after(others.saturating_mul(turn + 1))))
     }

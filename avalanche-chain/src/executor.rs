@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avalanche_consensus::engine::{Answer, CallId, Phase, Tip, Verdict};
-use avalanche_consensus::{Height, Id, Timestamp};
+use avalanche_consensus::{Height, Id, NodeId, Timestamp};
 use avalanche_net::identity::Identity;
 use avalanche_vm::{Block, BuildRequest, Error, Instance};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
@@ -27,26 +28,62 @@ pub(crate) const TELL_MAX: usize = 16;
 /// Something for the VM.
 #[derive(Debug)]
 pub(crate) enum Work {
-    EnterPhase { call: CallId, phase: Phase },
-    Verify { call: CallId, block: ChainBlock, parent: ChainBlock },
-    Build { call: CallId, parent: ChainBlock },
+    EnterPhase {
+        call: CallId,
+        phase: Phase,
+    },
+    Verify {
+        call: CallId,
+        block: ChainBlock,
+        parent: ChainBlock,
+    },
+    Build {
+        call: CallId,
+        parent: ChainBlock,
+    },
     /// The block is in the log, durably.
-    Accept { block: ChainBlock, finality: Option<Duration> },
+    Accept {
+        block: ChainBlock,
+        finality: Option<Duration>,
+    },
     Reject(ChainBlock),
     SetPreference(Id),
     /// Stored blocks to verify, log and accept; and what is last accepted before.
-    Execute { call: CallId, low: Height, high: Height },
+    Execute {
+        call: CallId,
+        low: Height,
+        high: Height,
+    },
 }
 
 /// What came of it. There is at most one for each call that the engine has open.
 #[derive(Debug)]
 pub(crate) enum Done {
-    Answer { call: CallId, answer: Answer<ChainBlock> },
-    Verdict { call: CallId, block: Id, verdict: Verdict<ChainBlock> },
+    Answer {
+        call: CallId,
+        answer: Answer<ChainBlock>,
+    },
+    Verdict {
+        call: CallId,
+        block: Id,
+        verdict: Verdict<ChainBlock>,
+    },
     /// A block was to be built: whether there was something to, `None` if it was not our turn.
-    Built { call: CallId, block: Option<ChainBlock>, turn: bool },
+    Built {
+        call: CallId,
+        block: Option<ChainBlock>,
+        turn: bool,
+    },
     /// Blocks were executed while catching up; the last is here.
-    Executed { call: CallId, last: ChainBlock },
+    Executed {
+        call: CallId,
+        last: ChainBlock,
+    },
+    /// A peer gave transactions that it was asked for.
+    Pulled {
+        from: NodeId,
+        bytes: Bytes,
+    },
     /// The chain cannot go on.
     Failed(String),
 }
@@ -181,14 +218,11 @@ impl Executor {
         let Some(height) = parent.height().next() else { return Ok((true, None)) };
         let now = self.clock.now();
         let timestamp = whole_millis(now).max(parent.timestamp());
-        if self.proposers.may_propose(&own, height, parent.timestamp(), timestamp).is_err() {
+        if self.proposers.may_propose(own, height, parent.timestamp(), timestamp).is_err() {
             return Ok((false, None));
         }
-        let request = BuildRequest {
-            now,
-            bytes_max: self.build.bytes_max,
-            allow_empty: self.build.empty,
-        };
+        let request =
+            BuildRequest { now, bytes_max: self.build.bytes_max, allow_empty: self.build.empty };
         let inner = match self.instance.build(request).await {
             Ok(Some(inner)) => inner,
             Ok(None) => return Ok((true, None)),
@@ -203,9 +237,8 @@ impl Executor {
             return Ok((false, None));
         }
         let payload = inner.bytes();
-        let block =
-            ChainBlock::build(parent.id(), height, timestamp, payload, &self.identity)
-                .map_err(|error| Error::fatal(format!("a block cannot be signed: {error}")))?;
+        let block = ChainBlock::build(parent.id(), height, timestamp, payload, &self.identity)
+            .map_err(|error| Error::fatal(format!("a block cannot be signed: {error}")))?;
         Ok((true, Some(block)))
     }
 

@@ -42,7 +42,8 @@ impl Fetched {
     /// The block of a height; `None` if it is not here, or not whole.
     pub(crate) fn get(&self, height: Height) -> Result<Option<ChainBlock>, Error> {
         let mut bytes = Vec::new();
-        for row in self.rows.range(KeyRange::prefix(&height.get().to_be_bytes()), Order::Ascending) {
+        for row in self.rows.range(KeyRange::prefix(&height.get().to_be_bytes()), Order::Ascending)
+        {
             bytes.extend(row?.1);
         }
         Ok(ChainBlock::decode(Bytes::from(bytes)).ok())
@@ -83,9 +84,7 @@ impl Fetched {
             let height = Height::new(height);
             let Some(block) = self.get(height)? else { continue };
             match runs.last_mut() {
-                Some(run)
-                    if child == height.previous().map(|below| (below, block.parent())) =>
-                {
+                Some(run) if child == height.previous().map(|below| (below, block.parent())) => {
                     run.high = height;
                 }
                 _ => runs.push(StoredRun { low: height, high: height, parent: block.parent() }),

@@ -94,10 +94,7 @@ impl ChainHandle {
         let status = self.shared.instance.status();
         let vm = Check {
             name: format!("vm {} of {name}", status.name),
-            healthy: !matches!(
-                status.state,
-                InstanceState::Failed { .. } | InstanceState::Stopped
-            ),
+            healthy: !matches!(status.state, InstanceState::Failed { .. } | InstanceState::Stopped),
             detail: status.state.to_string(),
         };
         vec![chain, vm]
@@ -365,12 +362,16 @@ impl Submit for ChainHandle {
             let reason = match explained.cause {
                 Cause::VerificationFailed => "it is not valid".to_owned(),
                 Cause::Rejected => "a rival is final".to_owned(),
-                Cause::Unknown | Cause::MissingAncestor { .. } | Cause::VerificationPending { .. }
+                Cause::Unknown
+                | Cause::MissingAncestor { .. }
+                | Cause::VerificationPending { .. }
                     if late =>
                 {
                     format!("it was not issued: {}", explained.cause)
                 }
-                Cause::Unknown | Cause::MissingAncestor { .. } | Cause::VerificationPending { .. } => {
+                Cause::Unknown
+                | Cause::MissingAncestor { .. }
+                | Cause::VerificationPending { .. } => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }

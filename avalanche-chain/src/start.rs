@@ -119,8 +119,7 @@ pub async fn start(
     let key = HashKey::from_seed(seed()?);
     let (signal, clock) = (Arc::new(Signal::default()), Arc::new(Clock::default()));
     let (indexer, index) = {
-        let (rows, reader, contents) =
-            (Arc::clone(&derived), reader.clone(), factory.contents());
+        let (rows, reader, contents) = (Arc::clone(&derived), reader.clone(), factory.contents());
         blocking(move || {
             let (mut indexer, index) = Indexer::open(rows)?;
             indexer.catch_up(&reader, contents.as_deref())?;
@@ -169,7 +168,8 @@ pub async fn start(
     let supervisor = Supervisor {
         shared: Arc::clone(&shared),
         parts: parts.clone(),
-        proposers: Proposers::new(id, chain.proposers, &shared.validators),
+        proposers: Proposers::new(id, chain.proposers, &shared.validators)
+            .map_err(StartError::Engine)?,
         config,
         log: Arc::new(log),
         fetched: Fetched::new(derived),
@@ -181,7 +181,13 @@ pub async fn start(
     drop(supervisor.engine(&last)?);
     let teller = tokio::spawn(teller.run(told));
     let running = tokio::spawn(supervisor.run(inbox, received));
-    Ok(ChainHandle::new(shared, commands, parts.network.clone(), stop, Tasks { running, teller, instance }))
+    Ok(ChainHandle::new(
+        shared,
+        commands,
+        parts.network.clone(),
+        stop,
+        Tasks { running, teller, instance },
+    ))
 }
 
 /// What ends with a chain.

@@ -83,10 +83,12 @@ impl Teller {
             let next = self.shared.index.height().map_or(Some(Height::GENESIS), Height::next);
             let Some(height) = next.filter(|next| Some(*next) <= last) else { return Ok(()) };
             let log = self.shared.log.clone();
-            let read = blocking(move || log.get(height)).await.map_err(|error| error.to_string())?;
+            let read =
+                blocking(move || log.get(height)).await.map_err(|error| error.to_string())?;
             let logged = read.map_err(|error| error.to_string())?;
             let block = logged.and_then(|block| ChainBlock::decode(Bytes::from(block.bytes)).ok());
-            let block = block.ok_or_else(|| format!("block {height} cannot be read to index it"))?;
+            let block =
+                block.ok_or_else(|| format!("block {height} cannot be read to index it"))?;
             self.index_and_tell(block, None).await?;
         }
     }
@@ -112,11 +114,12 @@ impl Teller {
         self.shared.count(transactions.len(), finality);
         self.shared.waiters.wake(&transactions);
         let block = block_info(&self.shared, &block, BlockStatus::Accepted);
-        self.shared.tell(ChainEvent::Accepted(Arc::new(AcceptedBlock {
-            block,
-            transactions,
-            finality,
-        })));
+        let accepted = Arc::new(AcceptedBlock { block, transactions, finality });
+        if let Some(driver) = self.driver.upgrade() {
+            // Gossip may miss one: such transactions leave it when there is no room.
+            let _ = driver.try_send(Command::Final(Arc::clone(&accepted)));
+        }
+        self.shared.tell(ChainEvent::Accepted(accepted));
         Ok(())
     }
 }

@@ -111,7 +111,13 @@ pub(crate) fn to_network(
         Message::PullQuery { request_id, id, requested_height } => {
             build::pull_query(chain, *request_id, deadline, *id, requested_height.get())
         }
-        Message::Chits { request_id, preferred, preferred_at_height, accepted, accepted_height } => {
+        Message::Chits {
+            request_id,
+            preferred,
+            preferred_at_height,
+            accepted,
+            accepted_height,
+        } => {
             let chits = Chits {
                 preferred: *preferred,
                 preferred_at_height: *preferred_at_height,

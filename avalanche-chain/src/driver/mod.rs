@@ -34,7 +34,7 @@ use crate::log::LogWriter;
 use crate::pool::TransactionGossip;
 use crate::shared::{Shared, Snapshot};
 use crate::wire;
-use crate::{ChainBlock, ChainEvent};
+use crate::{AcceptedBlock, ChainBlock, ChainEvent};
 
 /// Messages that are handled in one turn, at most.
 const BATCH: usize = 64;
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     /// Transactions that the VM admitted from clients of this node.
     Admitted(Vec<(Id, Bytes)>),
     Benched(oneshot::Sender<BTreeSet<NodeId>>),
+    /// A block was told: nobody needs its transactions any more.
+    Final(Arc<AcceptedBlock>),
     /// A part of the chain failed.
     Fail(String),
 }
@@ -287,6 +289,10 @@ impl Driver {
                 self.accepted(last.clone());
                 (call, Answer::Executed(tip_of(&last)))
             }
+            Done::Pulled { from, bytes } => {
+                self.pulled(from, &bytes);
+                return Ok(());
+            }
             Done::Failed(reason) => {
                 // The engine is told so that it is stopped, too.
                 let _ = self.engine.handle(self.shared.clock.now(), Input::Failed(reason.clone()));
@@ -324,6 +330,7 @@ impl Driver {
             Command::Benched(answer) => {
                 let _ = answer.send(self.benched.clone());
             }
+            Command::Final(block) => self.gossip.accepted(&block.transactions),
             Command::Fail(reason) => return Err(reason),
         }
         Ok(())
@@ -338,7 +345,11 @@ impl Driver {
                 self.handle(Input::Connected(peer.node_id)).await
             }
             Ok(NetworkEvent::Disconnected { node_id: Some(node), was_connected: true, .. }) => {
-                if self.network.is_connected(&node) { Ok(()) } else { self.disconnected(node).await }
+                if self.network.is_connected(&node) {
+                    Ok(())
+                } else {
+                    self.disconnected(node).await
+                }
             }
             Ok(_) => Ok(()),
             // Some were missed: what is true now is what counts.

@@ -122,9 +122,10 @@ impl Driver {
             }
         }
         let last = entries.last().map_or(first.height(), |(height, ..)| *height);
-        self.log.append(entries).await.map_err(|error| {
-            format!("the block {} cannot be made durable: {error}", first.id())
-        })?;
+        self.log
+            .append(entries)
+            .await
+            .map_err(|error| format!("the block {} cannot be made durable: {error}", first.id()))?;
         self.durable = last;
         Ok(())
     }

@@ -14,19 +14,13 @@ use crate::wire::with_facts;
 
 impl Driver {
     /// The answer, if memory has it; otherwise the log is read aside, and the answer comes later.
-    pub(super) fn read(
-        &self,
-        call: CallId,
-        asked: Call<ChainBlock>,
-    ) -> Option<Answer<ChainBlock>> {
+    pub(super) fn read(&self, call: CallId, asked: Call<ChainBlock>) -> Option<Answer<ChainBlock>> {
         match asked {
             Call::GetBlock(id) => {
                 if let Some(block) = self.in_memory(&id) {
                     return Some(Answer::Block(Some(with_facts(block))));
                 }
-                self.aside(call, move |log| {
-                    Ok(Answer::Block(by_id(log, &id)?.map(with_facts)))
-                });
+                self.aside(call, move |log| Ok(Answer::Block(by_id(log, &id)?.map(with_facts))));
             }
             Call::BlockIdAtHeight(height) => {
                 if height > self.last.height() {
@@ -43,7 +37,14 @@ impl Driver {
             Call::GetAncestors { id, blocks_max, bytes_max, time_max } => {
                 let bounds = Bounds { blocks: blocks_max, bytes: bytes_max, time: time_max };
                 let undecided = self.undecided_from(id, bounds.blocks);
-                self.aside(call, move |log| Ok(Answer::Blocks(ancestors(log, id, undecided, bounds)?.into_iter().map(with_facts).collect())));
+                self.aside(call, move |log| {
+                    Ok(Answer::Blocks(
+                        ancestors(log, id, undecided, bounds)?
+                            .into_iter()
+                            .map(with_facts)
+                            .collect(),
+                    ))
+                });
             }
             Call::FilterAccepted(ids) => {
                 self.aside(call, move |log| {

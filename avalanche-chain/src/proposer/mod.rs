@@ -125,6 +125,16 @@ impl Proposers {
         }
     }
 
+    /// A node's place, from 0, in an order of all validators that turns with the height: who waits
+    /// for how long where any of them may propose. `None` if it is no validator.
+    #[must_use]
+    pub fn turn(&self, node: NodeId, height: Height) -> Option<u32> {
+        let count = self.nodes.len() as u64;
+        let place = self.nodes.binary_search(&node).ok()? as u64;
+        let shift = (height.get() ^ self.source).checked_rem(count)?;
+        u32::try_from((place + shift) % count).ok()
+    }
+
     /// The first time, not before `now` and the parent's, at which a node may propose a block of
     /// that height; `None` if it is no validator, or time ends before.
     ///
