@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use avalanche_consensus::{Id, ParseError};
 
-use crate::{Block, Error, Vm, VmContext};
+use crate::{Block, BlockContents, Error, Vm, VmContext};
 
 /// The name of a kind of VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,4 +109,9 @@ pub trait VmFactory: Send + Sync {
     /// [`Error::Invalid`] for genesis or config bytes that cannot be used, [`Error::Fatal`] for a
     /// state that cannot be opened or belongs to another genesis.
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error>;
+
+    /// Reads the transactions of blocks for an index, if the VM has any.
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        None
+    }
 }

@@ -10,7 +10,8 @@ use avalanche_consensus::{Height, Id, Timestamp};
 use super::record::{Record, damaged};
 use super::vm::Stand;
 use super::{MachineVm, StateMachine, format};
-use crate::{Block, Error, Place, Vm, VmContext, VmFactory, VmId, VmVersion};
+use crate::contents::Named;
+use crate::{Block, BlockContents, Error, Place, Vm, VmContext, VmFactory, VmId, VmVersion};
 
 /// Makes instances of a machine's [`MachineVm`]. There is no config.
 pub struct MachineFactory<M>(Arc<M>);
@@ -92,4 +93,14 @@ impl<M: StateMachine> VmFactory for MachineFactory<M> {
         let machine = Arc::clone(&self.0);
         Ok(Box::new(MachineVm::new(machine, context, genesis.id(), stand, stored)))
     }
+
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        Some(Arc::new(Named(names)))
+    }
+}
+
+/// The names of a block's transactions.
+fn names(block: &[u8]) -> Result<Vec<Id>, Error> {
+    let block = format::parse(block)?;
+    Ok(block.content::<format::Body>()?.transactions.iter().map(|(id, _)| *id).collect())
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use avalanche_consensus::Id;
 use avalanche_store::{Keep, RangeLimits, State, StateOptions};
 
+use super::contents::PaymentsContents;
 use super::head::{HEAD_KEY, Head};
 use super::reader::PaymentsReader;
 use super::states::{States, Store};
@@ -14,7 +15,7 @@ use crate::payments::{
     Account, Address, BURNED_KEY, Burned, Genesis, Ledger, Mempool, Refusal, Rules,
 };
 use crate::signature::{self, Verifier};
-use crate::{Block, Error, Vm, VmContext, VmFactory, VmId, VmVersion};
+use crate::{Block, BlockContents, Error, Vm, VmContext, VmFactory, VmId, VmVersion};
 
 /// The kind of the payments VM.
 pub const PAYMENTS: VmId = VmId::named("payments");
@@ -96,6 +97,10 @@ impl VmFactory for PaymentsFactory {
 
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error> {
         Ok(Box::new(self.open(context)?))
+    }
+
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        Some(Arc::new(PaymentsContents))
     }
 }
 
