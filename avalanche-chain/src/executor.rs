@@ -17,7 +17,6 @@ use crate::fetched::Fetched;
 use crate::log::LogWriter;
 use crate::node::BuildConfig;
 use crate::teller::Tell;
-use crate::wire::with_facts;
 use crate::{ChainBlock, Proposers, verify_header};
 
 /// Work that waits, at most; the driver waits for room.
@@ -267,7 +266,8 @@ impl Executor {
         let fetched = self.fetched.clone();
         let read = move || {
             let heights = (from.get()..=high.get()).map(Height::new);
-            heights.map(|height| Ok((height, fetched.get(height)?))).collect::<Result<Vec<_>, _>>()
+            let read = heights.map(|height| Ok((height, fetched.get(height)?)));
+            read.collect::<Result<Vec<_>, avalanche_store::Error>>()
         };
         let found: Vec<(Height, Option<ChainBlock>)> = blocking(read).await??;
         let mut processing = Processing::new();

@@ -78,7 +78,7 @@ fn write(mut log: BlockLog, jobs: &Receiver<Job>) {
 
 fn gone() -> Error {
     Error::Io {
-        what: "write to",
+        action: "write to",
         path: std::path::PathBuf::from("the block log"),
         source: std::io::Error::other("its thread has ended"),
     }

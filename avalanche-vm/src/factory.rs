@@ -5,7 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{Id, ParseError};
+
+use avalanche_store::KeyValue;
 
 use crate::{Block, BlockContents, Error, Vm, VmContext};
 
@@ -100,6 +103,18 @@ pub trait VmFactory: Send + Sync {
     ///
     /// [`Error::Invalid`] says what is wrong with the genesis bytes.
     fn genesis(&self, genesis: &[u8]) -> Result<Block, Error>;
+
+    /// The block that the state in a store stands at; `None` if the store has no state, or if this
+    /// kind of VM does not say. A chain asks before [`create`](Self::create), to find out whether
+    /// the state fits its block log; one that does not is set aside, and built again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fatal`] for a state that cannot be read.
+    fn stands_at(&self, store: &Arc<dyn KeyValue>) -> Result<Option<Tip>, Error> {
+        let _ = store;
+        Ok(None)
+    }
 
     /// Opens the state in the context's store, makes it from genesis if there is none, and returns
     /// the instance that stands at it.

@@ -120,7 +120,7 @@ impl Driver {
             .network
             .peers()
             .iter()
-            .map(|peer| GossipPeer { node: peer.node_id, stake: validators.weight(&peer.node_id) })
+            .map(|peer| GossipPeer { node: peer.node_id, weight: validators.weight(&peer.node_id) })
             .collect();
         for push in self.gossip.poll(&peers, now) {
             // What a full queue drops is offered again by pull.

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{Height, Id, Timestamp};
 
+use avalanche_store::KeyValue;
+
 use super::record::{Record, damaged};
 use super::vm::Stand;
 use super::{MachineVm, StateMachine, format};
@@ -63,6 +65,10 @@ impl<M: StateMachine> VmFactory for MachineFactory<M> {
 
     fn genesis(&self, genesis: &[u8]) -> Result<Block, Error> {
         Ok(self.begin(genesis)?.0)
+    }
+
+    fn stands_at(&self, store: &Arc<dyn KeyValue>) -> Result<Option<Tip>, Error> {
+        Ok(Record::load(&**store)?.map(|(record, _)| record.tip))
     }
 
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use avalanche_consensus::Id;
-use avalanche_store::{Keep, RangeLimits, State, StateOptions};
+use avalanche_consensus::engine::Tip;
+use avalanche_store::{Keep, KeyValue, RangeLimits, State, StateOptions};
 
 use super::contents::PaymentsContents;
 use super::head::{HEAD_KEY, Head};
@@ -95,6 +96,17 @@ impl VmFactory for PaymentsFactory {
         block_from(Genesis::decode(genesis)?.block()?)
     }
 
+    fn stands_at(&self, store: &Arc<dyn KeyValue>) -> Result<Option<Tip>, Error> {
+        let options =
+            StateOptions { memory_bytes: 0, ..StateOptions::new("the state of payments") };
+        let state = State::open(Arc::clone(store), options)?;
+        if state.height().is_none() {
+            return Ok(None);
+        }
+        let head = state.get(&HEAD_KEY)?.ok_or_else(|| Error::fatal("the state has no head"))?;
+        Ok(Some(Head::decode(&head)?.block))
+    }
+
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error> {
         Ok(Box::new(self.open(context)?))
     }
@@ -112,7 +124,7 @@ fn write_genesis(state: &mut State<Store>, genesis: &Genesis, id: Id) -> Result<
     }
     let block = block_from(genesis.block()?)?;
     let head = Head {
-        block: avalanche_consensus::engine::Tip { id: block.id(), height: block.height() },
+        block: Tip { id: block.id(), height: block.height() },
         timestamp_ms: genesis.timestamp_ms(),
         genesis: id,
     };
