@@ -20,6 +20,7 @@ mod block;
 mod error;
 mod events;
 mod genesis;
+mod indexer;
 pub mod node;
 mod proposer;
 mod reader;
@@ -31,6 +32,7 @@ pub use block::{
 pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
+pub use indexer::{CaughtUp, IndexReader, Indexer};
 pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,
