@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod devnet;
+pub mod node;
 pub mod simulate;
 
 /// The Rust blocks of the README, compiled and run.

@@ -29,6 +29,8 @@ pub mod command;
 pub mod control;
 mod error;
 pub mod folder;
+pub mod launcher;
+pub mod payment;
 pub mod policy;
 pub mod ports;
 pub mod probe;

@@ -30,7 +30,7 @@ use avalanche_chain::node::StoreKind;
 use super::DevnetError;
 
 pub use layout::{FORMAT, Layout, NodePorts};
-pub use plan::{ACCOUNTS, BALANCE, CHAIN, NETWORK_ID, NodePlan, genesis, plan, weight};
+pub use plan::{ACCOUNTS, BALANCE, CHAIN, NETWORK_ID, Network, NodePlan, genesis, plan, weight};
 
 const LOCK: &str = "lock";
 const LAYOUT: &str = "devnet.json";

@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use avalanche_chain::node::{BootstrapPeer, NodeConfig};
 use avalanche_chain::{ChainGenesis, Genesis, GenesisValidator, ProposerRules};
-use avalanche_consensus::NodeId;
 use avalanche_consensus::snowball::ParametersConfig;
+use avalanche_consensus::{Id, NodeId};
 use avalanche_net::identity::Identity;
 use avalanche_vm::payments;
 
@@ -44,6 +44,15 @@ pub struct NodePlan {
     pub config_path: PathBuf,
     /// What it says.
     pub log_path: PathBuf,
+}
+
+/// A network as it is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its validators.
+    pub nodes: Vec<NodePlan>,
+    /// Its chain.
+    pub chain: Id,
 }
 
 /// The weight of each of `validators`: their share of the 20 votes of a poll, times 100.
@@ -96,7 +105,7 @@ pub fn genesis(validators: &[&Identity], timestamp_ms: u64) -> Result<Genesis, D
 ///
 /// [`DevnetError::Folder`] names the file that cannot be read or written, or the key that genesis
 /// does not know.
-pub fn plan(folder: &Folder) -> Result<Vec<NodePlan>, DevnetError> {
+pub fn plan(folder: &Folder) -> Result<Network, DevnetError> {
     let dirs: Vec<_> = (1..=folder.layout.nodes.len()).map(|n| format!("node-{n}")).collect();
     let mut identities = Vec::with_capacity(dirs.len());
     for dir in &dirs {
@@ -109,17 +118,19 @@ pub fn plan(folder: &Folder) -> Result<Vec<NodePlan>, DevnetError> {
     }
     let path = folder.path.join(GENESIS);
     let validators: Vec<&Identity> = identities.iter().collect();
-    match fs::read(&path) {
+    let genesis = match fs::read(&path) {
         Ok(bytes) => check(&path, &bytes, &validators)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            replace(&path, genesis(&validators, now)?.to_json().as_bytes())?;
+            let genesis = genesis(&validators, now)?;
+            replace(&path, genesis.to_json().as_bytes())?;
+            genesis
         }
         Err(error) => {
             return Err(DevnetError::folder(&path, format!("it cannot be read: {error}")));
         }
-    }
+    };
     let nodes = folder.layout.nodes.iter().zip(&identities).zip(&dirs);
     let peer = |at: usize| {
         let (identity, ports) = (identities.get(at)?, folder.layout.nodes.get(at)?);
@@ -146,11 +157,13 @@ pub fn plan(folder: &Folder) -> Result<Vec<NodePlan>, DevnetError> {
         let (node_id, log_path) = (identity.node_id(), dir.join("log"));
         plans.push(NodePlan { number, node_id, config, config_path, log_path });
     }
-    Ok(plans)
+    let chain = genesis.chains.first().map(|chain| genesis.chain_id(chain)).transpose();
+    let chain = chain.map_err(|error| DevnetError::folder(&path, error.to_string()))?;
+    Ok(Network { nodes: plans, chain: chain.unwrap_or_default() })
 }
 
-/// Whether genesis is of exactly these validators.
-fn check(path: &Path, bytes: &[u8], validators: &[&Identity]) -> Result<(), DevnetError> {
+/// Reads a genesis, which has to be of exactly these validators.
+fn check(path: &Path, bytes: &[u8], validators: &[&Identity]) -> Result<Genesis, DevnetError> {
     let genesis =
         Genesis::parse(bytes).map_err(|error| DevnetError::folder(path, error.to_string()))?;
     let advice = "put the keys back that were there, or begin anew in another folder";
@@ -167,7 +180,7 @@ fn check(path: &Path, bytes: &[u8], validators: &[&Identity]) -> Result<(), Devn
             return Err(DevnetError::folder(path, reason));
         }
     }
-    Ok(())
+    Ok(genesis)
 }
 
 /// Bytes in hexadecimal.
