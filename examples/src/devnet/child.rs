@@ -28,7 +28,7 @@ const LINE_BYTES_MAX: usize = 4 << 10;
 const TAIL_BYTES: u64 = 2 << 10;
 
 /// What is written between the lines of a process.
-const STARTS: &str = "-- process ";
+const STARTS: &str = "-- it starts";
 const ENDS: &str = "-- it ends: ";
 
 /// What is started.
@@ -123,9 +123,10 @@ pub fn start(
         // Ctrl-C on a terminal is for the devnet, which then asks its validators to end.
         .process_group(0)
         .kill_on_drop(true);
+    // Before it can say anything.
+    writeln!(log, "{STARTS}")?;
     let mut child = command.spawn()?;
     let pid = child.id().unwrap_or_default();
-    let _ = writeln!(log, "{STARTS}{pid} starts");
     let (started, orders) = Started::inside(pid);
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let tended = Tended { number, child, stdin, patience: program.patience, finish: None };

@@ -239,8 +239,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         let at = dir.clone();
-        let client =
-            tokio::task::spawn_blocking(move || ask(&at, Request::Kill { validator: 3 }));
+        let client = tokio::task::spawn_blocking(move || ask(&at, Request::Kill { validator: 3 }));
         let (request, reply) = asked.recv().await.unwrap();
         assert_eq!(request, Request::Kill { validator: 3 });
         reply.send(Answer::Done { message: "dead".into() }).unwrap();

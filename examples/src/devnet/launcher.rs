@@ -1,8 +1,8 @@
 //! Starting validators: as processes, or in this one.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ use crate::node::Running;
 const MARGIN: Duration = Duration::from_secs(3);
 
 /// Starts validators.
-pub trait Launcher: Send {
+pub trait Launcher: fmt::Debug + Send {
     /// Starts one; what it does from then on comes as news, and its end last.
     ///
     /// # Errors

@@ -68,7 +68,10 @@ pub async fn first(client: &Client, chain: Id) -> Result<First, String> {
 }
 
 /// Asks until there is an answer; whoever calls bounds it in time.
-async fn again<T>(ask: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+async fn again<T, F>(ask: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
     loop {
         match ask().await {
             Err(error) if error.may_retry() => sleep(REST).await,

@@ -7,7 +7,8 @@ use super::report::{Seen, Status, ValidatorStatus};
 /// The most validators that a table shows, so that it fits on a screen.
 pub const ROWS_MAX: usize = 20;
 
-const HEAD: &str = "validator  state          height      TPS  finality p50 / p99  processing  polls";
+const HEAD: &str =
+    "validator  state          height      TPS  finality p50 / p99  processing  polls";
 /// What is shown of a number that nobody knows.
 const UNKNOWN: &str = "-";
 

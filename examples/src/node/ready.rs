@@ -56,7 +56,8 @@ mod tests {
                     \"peer\":\"127.0.0.1:9651\",\"api\":\"[::1]:8080\"}\n";
         assert_eq!(ready.line(), line);
         assert_eq!(Ready::parse(line.as_bytes()), Some(ready));
-        for other in ["", "ready", "{}", &line.replace("ready", "steady"), &line.replace("1:", "")] {
+        for other in ["", "ready", "{}", &line.replace("ready", "steady"), &line.replace("1:", "")]
+        {
             assert_eq!(Ready::parse(other.as_bytes()), None, "{other}");
         }
     }

@@ -75,7 +75,9 @@ impl Layout {
         let layout: Self = serde_json::from_slice(bytes).map_err(not)?;
         match layout.nodes.len() {
             1.. if layout.nodes.len() <= usize::from(VALIDATORS_MAX) => Ok(layout),
-            found => Err(broken(format!("it has {found} validators; 1 to {VALIDATORS_MAX} can be"))),
+            found => {
+                Err(broken(format!("it has {found} validators; 1 to {VALIDATORS_MAX} can be")))
+            }
         }
     }
 

@@ -182,9 +182,7 @@ fn ports_that_were_taken_since_are_replaced_and_others_stay() {
 #[test]
 fn the_default_folder_is_the_users() {
     let path = |pairs: &[(&str, &str)]| {
-        default_path(|name| {
-            Some(pairs.iter().find(|(known, _)| *known == name)?.1.to_owned())
-        })
+        default_path(|name| Some(pairs.iter().find(|(known, _)| *known == name)?.1.to_owned()))
     };
     let data = [("XDG_DATA_HOME", "/data"), ("HOME", "/me")];
     assert_eq!(path(&data), Path::new("/data/avalanche-devnet"));

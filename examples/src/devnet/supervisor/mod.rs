@@ -1,8 +1,8 @@
 //! Carries out what [`policy`](super::policy) says, and tells.
 
-mod validator;
 #[cfg(test)]
 mod tests;
+mod validator;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -32,6 +32,7 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 const NEWS_EACH: usize = 4;
 
 /// What a devnet is made of.
+#[derive(Debug)]
 pub struct Setup {
     /// Its folder.
     pub folder: PathBuf,
@@ -56,6 +57,7 @@ pub struct Setup {
 }
 
 /// A devnet that runs.
+#[derive(Debug)]
 pub struct Supervisor<W> {
     setup: Setup,
     validators: Vec<Validator>,
