@@ -16,17 +16,46 @@
 //! An accept goes from left to right: it is durable before the VM takes it, indexed before anybody
 //! is told.
 
+mod app;
+mod block;
+mod blocks;
+mod builder;
+mod clock;
+mod driver;
 mod error;
 mod events;
+mod executor;
+mod fetched;
 mod genesis;
+mod handle;
+mod indexer;
+mod log;
 pub mod node;
+mod pool;
+mod proposer;
 mod reader;
+mod shared;
+mod start;
+mod teller;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod view;
+mod waiters;
+mod wire;
 
+pub use block::{
+    BLOCK_BYTES_MAX, BlockError, ChainBlock, HeaderFault, SIGNATURE_BYTES_MAX, TIMESTAMP_AHEAD_MAX,
+    verify_header,
+};
 pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
+pub use handle::ChainHandle;
+pub use indexer::{IndexReader, Indexer};
+pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,
     ChainStatus, Check, Cursor, Finality, HealthReport, NodeReader, Outcome, PeerView, Submit,
     TransactionInfo, ValidatorView,
 };
+pub use start::{ChainConfig, ChainParts, StartError, start};

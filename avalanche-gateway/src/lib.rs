@@ -11,3 +11,5 @@
 
 pub mod api;
 pub mod client;
+pub mod forward;
+mod trace;

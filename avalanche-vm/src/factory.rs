@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{Id, ParseError};
 
-use crate::{Block, Error, Vm, VmContext};
+use avalanche_store::KeyValue;
+
+use crate::{Block, BlockContents, Error, Vm, VmContext};
 
 /// The name of a kind of VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +104,18 @@ pub trait VmFactory: Send + Sync {
     /// [`Error::Invalid`] says what is wrong with the genesis bytes.
     fn genesis(&self, genesis: &[u8]) -> Result<Block, Error>;
 
+    /// The block that the state in a store stands at; `None` if the store has no state, or if this
+    /// kind of VM does not say. A chain asks before [`create`](Self::create), to find out whether
+    /// the state fits its block log; one that does not is set aside, and built again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fatal`] for a state that cannot be read.
+    fn stands_at(&self, store: &Arc<dyn KeyValue>) -> Result<Option<Tip>, Error> {
+        let _ = store;
+        Ok(None)
+    }
+
     /// Opens the state in the context's store, makes it from genesis if there is none, and returns
     /// the instance that stands at it.
     ///
@@ -108,4 +124,9 @@ pub trait VmFactory: Send + Sync {
     /// [`Error::Invalid`] for genesis or config bytes that cannot be used, [`Error::Fatal`] for a
     /// state that cannot be opened or belongs to another genesis.
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error>;
+
+    /// Reads the transactions of blocks for an index, if the VM has any.
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        None
+    }
 }

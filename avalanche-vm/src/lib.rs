@@ -10,6 +10,7 @@
 //! The shortest way to a VM of one's own is a [`StateMachine`](machine::StateMachine).
 
 mod block;
+mod contents;
 mod context;
 mod error;
 mod factory;
@@ -27,6 +28,7 @@ mod transactions;
 mod vm;
 
 pub use block::{Block, Place};
+pub use contents::BlockContents;
 pub use context::{AppSender, BlockReader, ToEngine, VmContext};
 pub use error::{Error, Invalid, InvalidKind};
 pub use factory::{VmFactory, VmId, VmVersion};

@@ -186,6 +186,11 @@ fn a_transaction_counts_once() {
         chain.verify(&block).await.unwrap();
         let pool = chain.vm().transactions().unwrap();
         assert_eq!(pool.status(&once.id()), TransactionStatus::Processing { block: block.id() });
+        let contents = KeyValueFactory.contents().unwrap();
+        let mut seen = Vec::new();
+        contents.transactions(block.bytes(), &mut |id, _| seen.push(id)).unwrap();
+        assert_eq!((seen, contents.count(block.bytes()).unwrap()), (vec![once.id()], 1));
+        assert_eq!(pool.waiting(5), [once.id()]);
         chain.accept(&block).await.unwrap();
         assert_eq!(codes(submit(&mut chain, std::slice::from_ref(&once)).await), ["repeated"]);
         let mut chain = chain.restart(Stop::PowerLoss).await.unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use avalanche_consensus::engine::Phase;
 use avalanche_consensus::{Height, Id, Timestamp};
+use avalanche_vm::key_value::{Change, KeyValueFactory, Transaction};
 use avalanche_vm::{
     BackOff, BuildRequest, CallKind, Deadlines, Error, Instance, InstanceState, ManagerConfig,
     ManagerError, VmManager, VmRegistry,
@@ -404,5 +405,33 @@ fn a_thread_ends_with_the_last_handle() {
             }
         };
         tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    });
+}
+
+#[test]
+fn what_waits_is_shown_by_the_instance() {
+    run(async {
+        let mut registry = VmRegistry::new();
+        registry.register(Arc::new(KeyValueFactory), &["keyvalue"]).unwrap();
+        let manager = VmManager::new(registry, config()).unwrap();
+        let log = Arc::new(Log::default());
+        let instance = manager.create("keyvalue", context(1, &log)).unwrap();
+        instance.start().await.unwrap();
+        let put = |salt: u8| Transaction {
+            salt: [salt; 16],
+            key: vec![salt],
+            change: Change::Put(Vec::new()),
+        };
+        let all = [1, 2, 3].map(put);
+        let bytes = all.iter().map(Transaction::encode).collect();
+        instance.submit(bytes, Timestamp::ZERO).await.unwrap();
+        let names = vec![all[0].id(), all[1].id()];
+        assert_eq!(instance.waiting(2).await.unwrap(), (names, 3));
+        instance.stop(PATIENCE).await.unwrap();
+
+        // A VM without transactions says so.
+        let bed = bed();
+        bed.instance.start().await.unwrap();
+        assert_eq!(bed.instance.waiting(2).await.unwrap_err().code(), "not_supported");
     });
 }

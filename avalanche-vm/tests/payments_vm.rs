@@ -313,6 +313,11 @@ fn clients_read_accounts_receipts_and_the_supply() {
         assert!(status == 200 && body.contains("\"amount\":\"500\""), "{body}");
         let (status, body) = ask("/supply", "", "", "GET").await;
         assert!(status == 200 && body.contains("\"burned\":\"10\""), "{body}");
+        let root = Id::new(reader(&mut chain).totals().root);
+        let tip = chain.vm().last_accepted().id;
+        assert_eq!(Id::new(payments(chain.vm()).state_root(&tip).unwrap()), root);
+        let hex: String = root.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(body.ends_with(&format!(",\"root\":\"0x{hex}\"}}")), "{body}");
         for (route, path, method, expected) in [
             ("/accounts", "/nobody", "GET", 400),
             ("/accounts", "", "GET", 404),
@@ -323,6 +328,53 @@ fn clients_read_accounts_receipts_and_the_supply() {
             assert_eq!(status, expected, "{body}");
             assert!(body.starts_with('{') && body.contains("message"), "{body}");
         }
+    });
+}
+
+#[test]
+fn an_index_needs_a_blocks_bytes_alone() {
+    run(async {
+        let mut chain = Chain::new(factory(), options(4)).await.unwrap();
+        let sent = [signed(0, 1, 500, 0), signed(2, 2, 7, 0), signed(3, 0, 9, 0)];
+        submit(&mut chain, &sent).await;
+        let pool = chain.vm().transactions().unwrap();
+        let mut waiting = pool.waiting(10);
+        assert_eq!(pool.waiting(2), waiting[..2]);
+        let block = step(&mut chain).await;
+        let names = chain.vm().transactions().unwrap().in_block(&block).unwrap();
+        waiting.sort();
+        assert_eq!(
+            waiting,
+            std::collections::BTreeSet::from_iter(names.clone()).into_iter().collect::<Vec<_>>()
+        );
+        let contents = factory().contents().unwrap();
+        let mut seen = Vec::new();
+        let mut visit = |id: Id, addresses: &[[u8; 32]]| seen.push((id, addresses.to_vec()));
+        contents.transactions(block.bytes(), &mut visit).unwrap();
+        let wanted = names.iter().map(|name| {
+            let one = sent.iter().find(|one| one.id() == *name).unwrap().view();
+            let mut addresses = vec![*one.sender().as_bytes(), *one.recipient().as_bytes()];
+            addresses.dedup();
+            (*name, addresses)
+        });
+        assert_eq!(seen, wanted.collect::<Vec<_>>());
+        assert!(seen.iter().any(|(_, addresses)| addresses.len() == 1), "a payment to oneself");
+        assert_eq!(contents.count(block.bytes()).unwrap(), 3);
+
+        // The same words as the VM's own, for another name of the block.
+        let (other, height) = (Id::new([8; 32]), Height::new(1));
+        for (index, name) in (0..).zip(&names) {
+            let own = reader(&mut chain).receipt(name).unwrap();
+            assert_eq!(own.index, index);
+            let json = contents.receipt(block.bytes(), block.id(), height, index).unwrap();
+            assert_eq!(json, Some(own.to_json()));
+            let json = contents.receipt(block.bytes(), other, height, index).unwrap().unwrap();
+            assert!(json.contains(&format!("\"block\":\"{other}\"")), "{json}");
+        }
+        assert_eq!(contents.receipt(block.bytes(), other, height, 3).unwrap(), None);
+        assert!(contents.count(b"no block").unwrap_err().as_invalid().is_some());
+        let genesis = factory().genesis(&genesis(4).encode()).unwrap();
+        assert_eq!(contents.count(genesis.bytes()).unwrap(), 0);
     });
 }
 

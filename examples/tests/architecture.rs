@@ -159,7 +159,7 @@ const TABLE: &[Row] = &[
             "tracing",
         ],
         by_feature: &[],
-        development: &["proptest", "tokio"],
+        development: &["ed25519-dalek", "proptest", "tokio"],
     },
     Row {
         name: GATEWAY,

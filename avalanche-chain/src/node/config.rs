@@ -33,6 +33,11 @@ pub struct NodeConfig {
     pub store: StoreKind,
     /// The most peers at once.
     pub max_peers: usize,
+    /// Bytes a second that are read from one peer; a faster one is not read for a while. By default
+    /// 64 MiB. AvalancheGo's is 512 KiB, which is some 2,000 transfers a second.
+    pub peer_bytes_per_second: u64,
+    /// Whether messages are compressed. By default not: signatures and keys do not become shorter.
+    pub compress: bool,
     /// The most VMs.
     pub max_vms_per_node: usize,
     /// What is written to the log of the program: `error`, `warn`, `info`, `debug` or `trace`, or
@@ -105,6 +110,8 @@ impl Default for NodeConfig {
             api: local(8080),
             store: StoreKind::default(),
             max_peers: 4_096,
+            peer_bytes_per_second: 64 << 20,
+            compress: false,
             max_vms_per_node: 16,
             log_level: "info".to_owned(),
             drain_ms: 10_000,
@@ -224,6 +231,7 @@ impl NodeConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let zero = [
             ("max_peers", self.max_peers == 0),
+            ("peer_bytes_per_second", self.peer_bytes_per_second == 0),
             ("max_vms_per_node", self.max_vms_per_node == 0),
             ("drain_ms", self.drain_ms == 0),
             ("log_level", self.log_level.is_empty()),

@@ -11,9 +11,10 @@ use avalanche_store::{Draft, EMPTY, Hash, KeyValue, Proof, State, StateOptions, 
 
 use super::format::{self, BLOCK_BYTES_MAX, Body, Change, HEADER_BYTES, TRANSACTIONS_MAX};
 use super::{Transaction, pool::Pool};
+use crate::contents::Named;
 use crate::{
-    Block, BuildRequest, Error, InvalidKind, Place, TransactionStatus, Transactions, Vm, VmContext,
-    VmFactory, VmId, VmVersion,
+    Block, BlockContents, BuildRequest, Error, InvalidKind, Place, TransactionStatus, Transactions,
+    Vm, VmContext, VmFactory, VmId, VmVersion,
 };
 
 /// How far ahead of this node's time a block's timestamp may be.
@@ -227,6 +228,10 @@ impl Transactions for KeyValueVm {
         self.pool.len()
     }
 
+    fn waiting(&self, limit: usize) -> Vec<Id> {
+        self.pool.iter().take(limit).map(|(id, _)| *id).collect()
+    }
+
     fn status(&self, id: &Id) -> TransactionStatus {
         let holds = |(block, _): &&(Block, View<Store>)| {
             self.in_block(block).is_ok_and(|names| names.contains(id))
@@ -273,6 +278,10 @@ impl VmFactory for KeyValueFactory {
         Ok(block)
     }
 
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        Some(Arc::new(Named(names)))
+    }
+
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error> {
         let genesis = self.genesis(&context.genesis)?;
         let logged = context.blocks.at(Height::GENESIS)?;
@@ -310,4 +319,10 @@ fn name_key(id: &Id) -> Vec<u8> {
 
 fn broken(code: &'static str, reason: impl Into<String>) -> Error {
     Error::invalid(InvalidKind::State, code, reason)
+}
+
+/// The names of a block's transactions.
+fn names(block: &[u8]) -> Result<Vec<Id>, Error> {
+    let block = format::parse(block)?;
+    Ok(block.content::<Body>()?.transactions.iter().map(|(id, _)| *id).collect())
 }

@@ -7,10 +7,13 @@ use async_trait::async_trait;
 use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{Height, Id, Timestamp};
 
+use avalanche_store::KeyValue;
+
 use super::record::{Record, damaged};
 use super::vm::Stand;
 use super::{MachineVm, StateMachine, format};
-use crate::{Block, Error, Place, Vm, VmContext, VmFactory, VmId, VmVersion};
+use crate::contents::Named;
+use crate::{Block, BlockContents, Error, Place, Vm, VmContext, VmFactory, VmId, VmVersion};
 
 /// Makes instances of a machine's [`MachineVm`]. There is no config.
 pub struct MachineFactory<M>(Arc<M>);
@@ -64,6 +67,10 @@ impl<M: StateMachine> VmFactory for MachineFactory<M> {
         Ok(self.begin(genesis)?.0)
     }
 
+    fn stands_at(&self, store: &Arc<dyn KeyValue>) -> Result<Option<Tip>, Error> {
+        Ok(Record::load(&**store)?.map(|(record, _)| record.tip))
+    }
+
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error> {
         let (genesis, mut stand) = self.begin(&context.genesis)?;
         let logged = context.blocks.at(Height::GENESIS)?;
@@ -92,4 +99,14 @@ impl<M: StateMachine> VmFactory for MachineFactory<M> {
         let machine = Arc::clone(&self.0);
         Ok(Box::new(MachineVm::new(machine, context, genesis.id(), stand, stored)))
     }
+
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        Some(Arc::new(Named(names)))
+    }
+}
+
+/// The names of a block's transactions.
+fn names(block: &[u8]) -> Result<Vec<Id>, Error> {
+    let block = format::parse(block)?;
+    Ok(block.content::<format::Body>()?.transactions.iter().map(|(id, _)| *id).collect())
 }

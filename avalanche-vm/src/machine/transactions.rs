@@ -29,6 +29,10 @@ impl<M: StateMachine> Transactions for MachineVm<M> {
         self.queue.len()
     }
 
+    fn waiting(&self, limit: usize) -> Vec<Id> {
+        self.queue.iter().take(limit).map(|(id, _)| *id).collect()
+    }
+
     fn status(&self, id: &Id) -> TransactionStatus {
         let has = |block: &Block| {
             let names = block.content::<Body>();

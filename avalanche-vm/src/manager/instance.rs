@@ -324,6 +324,21 @@ impl Instance {
         self.call(CallKind::Transactions, self.deadlines().other, work).await
     }
 
+    /// The names of some transactions that wait, at most `limit`, and how many wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub async fn waiting(&self, limit: usize) -> Result<(Vec<Id>, usize), Error> {
+        let work: Work<_> = Box::new(move |vm| {
+            Box::pin(async move {
+                let pool = vm.transactions().ok_or_else(|| lacks("transactions"))?;
+                Ok((pool.waiting(limit), pool.pending()))
+            })
+        });
+        self.call(CallKind::Transactions, self.deadlines().other, work).await
+    }
+
     /// What became of a transaction.
     ///
     /// # Errors

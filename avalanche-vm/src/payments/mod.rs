@@ -48,5 +48,5 @@ pub use transfer::{
 };
 pub use vm::{
     AccountProof, HEAD_BYTES, HEAD_KEY, Head, PAYMENTS, PaymentsConfig, PaymentsFactory,
-    PaymentsReader, PaymentsVm,
+    PaymentsReader, PaymentsVm, Totals,
 };

@@ -2,7 +2,7 @@
 
 use avalanche_consensus::{Height, Id};
 
-use super::{Address, BlockRef};
+use super::{Address, BlockRef, TransferRef};
 
 /// A transfer of an accepted block, in the words of whoever asks what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +27,42 @@ pub struct Receipt {
     pub nonce: u64,
 }
 
+impl Receipt {
+    /// The receipt of a transfer of that name, in a block of that name and height at that place.
+    pub(super) fn new(
+        id: Id,
+        (block, height, index): (Id, Height, u32),
+        transfer: TransferRef<'_>,
+    ) -> Self {
+        Self {
+            id,
+            height,
+            index,
+            block,
+            sender: transfer.sender(),
+            recipient: transfer.recipient(),
+            amount: transfer.amount(),
+            fee: transfer.fee(),
+            nonce: transfer.nonce(),
+        }
+    }
+
+    /// What clients are shown: a JSON object whose 64-bit numbers are decimal strings.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let Self { id, height, index, block, sender, recipient, amount, fee, nonce } = self;
+        format!(
+            "{{\"id\":\"{id}\",\"height\":\"{height}\",\"index\":{index},\"block\":\"{block}\",\
+             \"sender\":\"{sender}\",\"recipient\":\"{recipient}\",\"amount\":\"{amount}\",\
+             \"fee\":\"{fee}\",\"nonce\":\"{nonce}\"}}"
+        )
+    }
+}
+
 /// The receipts of a block of that name, in the order of its transfers. Each takes a SHA-256.
 pub fn receipts<'a>(id: Id, block: &BlockRef<'a>) -> impl Iterator<Item = Receipt> + use<'a> {
     let (height, transfers) = (block.header.height, block.transfers);
-    (0..).zip(transfers.iter()).map(move |(index, transfer)| Receipt {
-        id: transfer.id(),
-        height,
-        index,
-        block: id,
-        sender: transfer.sender(),
-        recipient: transfer.recipient(),
-        amount: transfer.amount(),
-        fee: transfer.fee(),
-        nonce: transfer.nonce(),
-    })
+    (0..)
+        .zip(transfers.iter())
+        .map(move |(index, transfer)| Receipt::new(transfer.id(), (id, height, index), transfer))
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use avalanche_consensus::Height;
+use avalanche_consensus::{Height, Id};
 use avalanche_vm::machine::{
-    TRANSACTION_BYTES_MAX, TRANSACTIONS_MAX, WAITING_BYTES_MAX, WAITING_MAX,
+    MachineFactory, TRANSACTION_BYTES_MAX, TRANSACTIONS_MAX, WAITING_BYTES_MAX, WAITING_MAX,
 };
 use avalanche_vm::testing::{run, suite};
-use avalanche_vm::{BuildRequest, HttpRequest, TransactionStatus};
+use avalanche_vm::{BuildRequest, HttpRequest, TransactionStatus, VmFactory};
 
 use super::support::{Folder, chain, codes, folded, number, step, submit};
 
@@ -69,6 +69,35 @@ fn what_applies_no_more_is_dropped_with_its_reason() {
         let pool = ours.vm().transactions().unwrap();
         let accepted = TransactionStatus::Accepted { height: Height::new(2), index: 0 };
         assert_eq!((pool.status(&kept), pool.pending()), (accepted, 0));
+    });
+}
+
+#[test]
+fn an_index_needs_a_blocks_bytes_alone() {
+    run(async {
+        let mut chain = chain().await;
+        let sent = submit(&mut chain, &[number(5), number(6)]).await;
+        let sent: Vec<Id> = sent.into_iter().map(Result::unwrap).collect();
+        assert_eq!(chain.vm().transactions().unwrap().waiting(1), sent[..1]);
+        let block = step(&mut chain).await.expect("a block");
+        let contents = MachineFactory::new(Folder).contents().unwrap();
+        let mut seen = Vec::new();
+        contents
+            .transactions(block.bytes(), &mut |id, addresses| {
+                assert!(addresses.is_empty());
+                seen.push(id);
+            })
+            .unwrap();
+        assert_eq!(seen, sent);
+        assert_eq!(contents.count(block.bytes()).unwrap(), 2);
+        let (name, height) = (Id::new([8; 32]), block.height());
+        let json = contents.receipt(block.bytes(), name, height, 1).unwrap();
+        let id = sent[1];
+        let wanted =
+            format!("{{\"id\":\"{id}\",\"height\":\"1\",\"index\":1,\"block\":\"{name}\"}}");
+        assert_eq!(json, Some(wanted));
+        assert_eq!(contents.receipt(block.bytes(), name, height, 2).unwrap(), None);
+        assert!(contents.count(b"no block").unwrap_err().as_invalid().is_some());
     });
 }
 

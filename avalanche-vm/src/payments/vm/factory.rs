@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use avalanche_consensus::Id;
-use avalanche_store::{Keep, RangeLimits, State, StateOptions};
+use avalanche_consensus::engine::Tip;
+use avalanche_store::{Keep, KeyValue, RangeLimits, State, StateOptions};
 
+use super::contents::PaymentsContents;
 use super::head::{HEAD_KEY, Head};
 use super::reader::PaymentsReader;
 use super::states::{States, Store};
@@ -14,7 +16,7 @@ use crate::payments::{
     Account, Address, BURNED_KEY, Burned, Genesis, Ledger, Mempool, Refusal, Rules,
 };
 use crate::signature::{self, Verifier};
-use crate::{Block, Error, Vm, VmContext, VmFactory, VmId, VmVersion};
+use crate::{Block, BlockContents, Error, Vm, VmContext, VmFactory, VmId, VmVersion};
 
 /// The kind of the payments VM.
 pub const PAYMENTS: VmId = VmId::named("payments");
@@ -94,8 +96,23 @@ impl VmFactory for PaymentsFactory {
         block_from(Genesis::decode(genesis)?.block()?)
     }
 
+    fn stands_at(&self, store: &Arc<dyn KeyValue>) -> Result<Option<Tip>, Error> {
+        let options =
+            StateOptions { memory_bytes: 0, ..StateOptions::new("the state of payments") };
+        let state = State::open(Arc::clone(store), options)?;
+        if state.height().is_none() {
+            return Ok(None);
+        }
+        let head = state.get(&HEAD_KEY)?.ok_or_else(|| Error::fatal("the state has no head"))?;
+        Ok(Some(Head::decode(&head)?.block))
+    }
+
     async fn create(&self, context: VmContext) -> Result<Box<dyn Vm>, Error> {
         Ok(Box::new(self.open(context)?))
+    }
+
+    fn contents(&self) -> Option<Arc<dyn BlockContents>> {
+        Some(Arc::new(PaymentsContents))
     }
 }
 
@@ -107,7 +124,7 @@ fn write_genesis(state: &mut State<Store>, genesis: &Genesis, id: Id) -> Result<
     }
     let block = block_from(genesis.block()?)?;
     let head = Head {
-        block: avalanche_consensus::engine::Tip { id: block.id(), height: block.height() },
+        block: Tip { id: block.id(), height: block.height() },
         timestamp_ms: genesis.timestamp_ms(),
         genesis: id,
     };

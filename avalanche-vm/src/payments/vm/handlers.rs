@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use avalanche_consensus::Id;
 
-use super::{AccountProof, PaymentsReader};
+use super::{AccountProof, PaymentsReader, Totals};
 use crate::payments::{Address, Receipt};
 use crate::{Error, HttpHandler, HttpRequest, HttpResponse};
 
@@ -16,7 +16,7 @@ use crate::{Error, HttpHandler, HttpRequest, HttpResponse};
 /// |---|---|
 /// | `GET /accounts/{address}` | balance, nonce and the height that they are of; with `?proof=true` the state root of that height and the proof in hexadecimal |
 /// | `GET /receipts/{transfer}` | where a transfer was accepted, if not long ago; 404 otherwise |
-/// | `GET /supply` | what genesis made, and what of it was burned |
+/// | `GET /supply` | what genesis made, what of it was burned, the height that this is of, and the state root of that height |
 pub(super) fn all(reader: &PaymentsReader) -> Vec<(String, Arc<dyn HttpHandler>)> {
     let route = |name: &str, answer: Answer| -> (String, Arc<dyn HttpHandler>) {
         (name.to_owned(), Arc::new(Route { reader: reader.clone(), answer }))
@@ -85,21 +85,17 @@ fn proven(shown: &AccountProof) -> String {
 fn receipt(reader: &PaymentsReader, request: &HttpRequest) -> Result<String, Trouble> {
     let id: Id = last(request)?.parse().map_err(|error| wrong("transfer", &error))?;
     let found = reader.receipt(&id);
-    let Receipt { height, index, block, sender, recipient, amount, fee, nonce, .. } = found
-        .ok_or_else(|| {
-            Trouble(404, format!("transfer {id} is not among the newest accepted ones"))
-        })?;
-    Ok(format!(
-        "{{\"id\":\"{id}\",\"height\":\"{height}\",\"index\":{index},\"block\":\"{block}\",\
-         \"sender\":\"{sender}\",\"recipient\":\"{recipient}\",\"amount\":\"{amount}\",\
-         \"fee\":\"{fee}\",\"nonce\":\"{nonce}\"}}"
-    ))
+    let missing = || Trouble(404, format!("transfer {id} is not among the newest accepted ones"));
+    found.as_ref().map(Receipt::to_json).ok_or_else(missing)
 }
 
 fn supply(reader: &PaymentsReader, _request: &HttpRequest) -> Result<String, Trouble> {
-    let (supply, burned) = reader.supply();
-    let height = reader.tip().height;
-    Ok(format!("{{\"supply\":\"{supply}\",\"burned\":\"{burned}\",\"height\":\"{height}\"}}"))
+    let Totals { tip, supply, burned, root } = reader.totals();
+    Ok(format!(
+        "{{\"supply\":\"{supply}\",\"burned\":\"{burned}\",\"height\":\"{}\",\"root\":\"0x{}\"}}",
+        tip.height,
+        hex(&root)
+    ))
 }
 
 /// What follows the route, which has to be one name.

@@ -9,6 +9,7 @@
 
 mod checks;
 mod config;
+mod contents;
 mod factory;
 mod handlers;
 mod head;
@@ -26,7 +27,7 @@ use avalanche_consensus::{Id, Timestamp};
 pub use self::config::PaymentsConfig;
 pub use self::factory::{PAYMENTS, PaymentsFactory};
 pub use self::head::{HEAD_BYTES, HEAD_KEY, Head};
-pub use self::reader::{AccountProof, PaymentsReader};
+pub use self::reader::{AccountProof, PaymentsReader, Totals};
 
 use self::checks::Checked;
 use self::states::States;
@@ -236,17 +237,8 @@ impl Vm for PaymentsVm {
         let ledger = &self.ledger;
         self.mempool.accept(decoded.transfers, |address| ledger.account(address));
         let receipts = (0..).zip(decoded.transfers.iter()).zip(names);
-        let receipts = receipts.map(|((index, transfer), name)| Receipt {
-            id: name,
-            height: tip.height,
-            index,
-            block: id,
-            sender: transfer.sender(),
-            recipient: transfer.recipient(),
-            amount: transfer.amount(),
-            fee: transfer.fee(),
-            nonce: transfer.nonce(),
-        });
+        let receipts = receipts
+            .map(|((index, transfer), name)| Receipt::new(name, (id, tip.height, index), transfer));
         self.reader.publish(tip, layer.burned(), view, receipts);
         self.states.prune(PRUNE_ROWS_MAX)?;
         self.unsynced += 1;

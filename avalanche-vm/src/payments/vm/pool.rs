@@ -23,6 +23,10 @@ impl Transactions for PaymentsVm {
         self.mempool.len()
     }
 
+    fn waiting(&self, limit: usize) -> Vec<Id> {
+        self.mempool.iter().take(limit).map(|(id, _)| id).collect()
+    }
+
     fn status(&self, id: &Id) -> TransactionStatus {
         if let Some(receipt) = self.reader.receipt(id) {
             return TransactionStatus::Accepted { height: receipt.height, index: receipt.index };

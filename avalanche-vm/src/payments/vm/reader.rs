@@ -43,6 +43,19 @@ pub struct AccountProof {
     pub proof: Proof,
 }
 
+/// The accepted state as a whole: all of one height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// The last accepted block.
+    pub tip: Tip,
+    /// The supply of genesis.
+    pub supply: u64,
+    /// What of it was burned as fees.
+    pub burned: u64,
+    /// The root of the state: equal on all nodes at the same height.
+    pub root: Hash,
+}
+
 impl AccountProof {
     /// Checks it with nothing but a root that the caller trusts, because an accepted block carries
     /// it.
@@ -83,6 +96,14 @@ impl PaymentsReader {
     pub fn supply(&self) -> (u64, u64) {
         let published = self.read();
         (published.supply, published.burned)
+    }
+
+    /// The accepted state as a whole.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let published = self.read();
+        let Published { tip, supply, burned, .. } = *published;
+        Totals { tip, supply, burned, root: published.view.root() }
     }
 
     /// What an address has, and at which height.

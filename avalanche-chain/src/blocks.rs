@@ -1,0 +1,51 @@
+//! The log of a chain as its VM reads it: without the chain's headers.
+
+use avalanche_consensus::{Height, Id};
+use avalanche_store::LogReader;
+use avalanche_vm::{BlockReader, Error};
+use bytes::Bytes;
+
+use crate::{ChainBlock, IndexReader};
+
+/// The VM's own blocks in the log of its chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Blocks {
+    log: LogReader,
+    index: IndexReader,
+}
+
+impl Blocks {
+    pub(crate) const fn new(log: LogReader, index: IndexReader) -> Self {
+        Self { log, index }
+    }
+}
+
+impl BlockReader for Blocks {
+    fn last_height(&self) -> Option<Height> {
+        self.log.last()
+    }
+
+    fn at(&self, height: Height) -> Result<Option<Vec<u8>>, Error> {
+        let Some(block) = self.log.get(height)? else { return Ok(None) };
+        let block = ChainBlock::decode(Bytes::from(block.bytes)).map_err(|error| {
+            Error::fatal(format!("the logged block {height} cannot be decoded: {error}"))
+        })?;
+        Ok(Some(block.payload().to_vec()))
+    }
+
+    /// By the index, and block by block for the newest ones, which may not be in it yet.
+    fn by_id(&self, id: &Id) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(height) = self.index.vm_block(id)? {
+            return self.at(height);
+        }
+        let indexed = self.index.height();
+        let mut height = self.last_height();
+        while let Some(at) = height.filter(|at| indexed.is_none_or(|indexed| *at > indexed)) {
+            if let Some(bytes) = self.at(at)?.filter(|bytes| Id::hash(bytes) == *id) {
+                return Ok(Some(bytes));
+            }
+            height = at.previous();
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,395 @@
+//! The loop of a chain: inputs into the engine, its outputs carried out in order.
+//!
+//! ```text
+//!   messages --.                    .--> Send: to the network, one message for many peers
+//!   answers ---+--> Engine.handle --+--> Accept: block log, one sync for a group, then the VM
+//!   time ------+                    +--> Verify, Build, Reject, ..: the executor, in order
+//!   commands --'                    '--> GetBlock, GetAncestors, ..: from memory or the log
+//! ```
+//!
+//! What stands behind an accept is carried out only when the block is durable: no peer is told of a
+//! last accepted block that a crash could take back.
+
+mod outputs;
+mod reads;
+mod transactions;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use avalanche_consensus::engine::{
+    Answer, CallId, Engine, Explanation, Input, Message, Output, Verdict,
+};
+use avalanche_consensus::{HashKey, Height, Id, NodeId, Timestamp};
+use avalanche_net::network::{Delivery, Inbox, Network, NetworkEvent};
+use avalanche_net::wire::Body;
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::builder::Builder;
+use crate::executor::{Done, Work, tip_of};
+use crate::fetched::Fetched;
+use crate::log::LogWriter;
+use crate::pool::TransactionGossip;
+use crate::shared::{Shared, Snapshot};
+use crate::wire;
+use crate::{AcceptedBlock, ChainBlock, ChainEvent};
+
+/// Messages that are handled in one turn, at most.
+const BATCH: usize = 64;
+/// Accepted blocks that are kept in memory for peers that ask.
+const RECENT_MAX: usize = 64;
+/// Commands that wait, at most; whoever has one waits for room.
+pub(crate) const COMMANDS_MAX: usize = 1_024;
+
+/// What the handles of a chain ask of its driver.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Explain(Id, oneshot::Sender<Explanation>),
+    /// A processing block.
+    Block(Id, oneshot::Sender<Option<ChainBlock>>),
+    /// A block as from a peer.
+    Submit(Bytes),
+    /// Transactions that the VM admitted from clients of this node.
+    Admitted(Vec<(Id, Bytes)>),
+    Benched(oneshot::Sender<BTreeSet<NodeId>>),
+    /// A block was told: nobody needs its transactions any more.
+    Final(Arc<AcceptedBlock>),
+    /// A part of the chain failed.
+    Fail(String),
+}
+
+/// What the driver is made of.
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) engine: Engine<ChainBlock>,
+    pub(crate) network: Network,
+    pub(crate) log: Arc<LogWriter>,
+    pub(crate) fetched: Fetched,
+    pub(crate) work: mpsc::Sender<Work>,
+    pub(crate) done: mpsc::UnboundedReceiver<Done>,
+    /// For reads of the log, which answer later.
+    pub(crate) answers: mpsc::UnboundedSender<Done>,
+    pub(crate) builder: Builder,
+    pub(crate) gossip: TransactionGossip,
+    /// The last accepted block.
+    pub(crate) last: ChainBlock,
+    pub(crate) hash_key: HashKey,
+}
+
+/// Runs one engine.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    engine: Engine<ChainBlock>,
+    network: Network,
+    log: Arc<LogWriter>,
+    fetched: Fetched,
+    work: mpsc::Sender<Work>,
+    done: mpsc::UnboundedReceiver<Done>,
+    answers: mpsc::UnboundedSender<Done>,
+    builder: Builder,
+    gossip: TransactionGossip,
+    /// Blocks that were given to the VM to verify, or built by it, and are not decided.
+    processing: HashMap<Id, Seen, HashKey>,
+    /// The last accepted blocks, newest at the end; never empty.
+    recent: VecDeque<ChainBlock>,
+    last: ChainBlock,
+    /// The last height that is in the log, synced.
+    durable: Height,
+    /// Answers that are known at once, for the next turn of the engine.
+    ready: VecDeque<(CallId, Answer<ChainBlock>)>,
+    benched: BTreeSet<NodeId>,
+    preferred: Id,
+    /// Transactions of peers that the VM is asked to admit.
+    admission: transactions::Admission,
+}
+
+/// A block that is not decided.
+#[derive(Debug)]
+struct Seen {
+    block: ChainBlock,
+    /// When it was first seen here.
+    at: Timestamp,
+}
+
+/// Why a driver ended.
+pub(crate) type Stop = String;
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            shared,
+            engine,
+            network,
+            log,
+            fetched,
+            work,
+            done,
+            answers,
+            builder,
+            gossip,
+            last,
+            hash_key,
+        } = parts;
+        let admission = transactions::Admission::new(shared.instance.clone());
+        let preferred = last.id();
+        Self {
+            shared,
+            engine,
+            network,
+            log,
+            fetched,
+            work,
+            done,
+            answers,
+            builder,
+            gossip,
+            processing: HashMap::with_hasher(hash_key),
+            recent: VecDeque::from([last.clone()]),
+            durable: last.height(),
+            last,
+            ready: VecDeque::new(),
+            benched: BTreeSet::new(),
+            preferred,
+            admission,
+        }
+    }
+
+    /// Runs until the chain cannot go on.
+    pub(crate) async fn run(
+        mut self,
+        inbox: &mut Inbox,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Stop {
+        match self.turn_until_stopped(inbox, commands).await {
+            Ok(never) => match never {},
+            Err(stop) => stop,
+        }
+    }
+
+    async fn turn_until_stopped(
+        &mut self,
+        inbox: &mut Inbox,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<std::convert::Infallible, Stop> {
+        let mut events = self.network.events();
+        self.connect_all().await?;
+        let mut messages = Vec::with_capacity(BATCH);
+        let shared = Arc::clone(&self.shared);
+        loop {
+            self.settle().await?;
+            inbox.handled();
+            let wait = self.wait();
+            tokio::select! {
+                count = inbox.recv_many(&mut messages, BATCH) => {
+                    if count == 0 {
+                        return Err("the network has been shut down".to_owned());
+                    }
+                    for delivery in messages.drain(..) {
+                        self.message(&delivery).await?;
+                    }
+                }
+                done = self.done.recv() => match done {
+                    Some(done) => self.done(done).await?,
+                    None => return Err("the executor has ended".to_owned()),
+                },
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command).await?,
+                    None => return Err("nobody holds the chain any more".to_owned()),
+                },
+                event = events.recv() => self.network_event(event).await?,
+                admitted = self.admission.finished() => self.admitted(admitted),
+                () = shared.signal.pending() => self.builder.pending(self.shared.clock.now(), false),
+                () = tokio::time::sleep(wait) => self.handle(Input::Tick).await?,
+            }
+        }
+    }
+
+    /// What is due by now: blocks to build, gossip, answers that are known.
+    async fn settle(&mut self) -> Result<(), Stop> {
+        let now = self.shared.clock.now();
+        if self.builder.due(now).is_some_and(|at| at <= now) {
+            self.builder.ask();
+            self.handle(Input::PendingTransactions).await?;
+        }
+        self.gossip(now);
+        self.shared.publish(Snapshot {
+            phase: Some(self.engine.phase()),
+            preference: self.engine.preference(),
+            last_accepted: self.engine.last_accepted(),
+            processing: self.engine.num_processing(),
+            polls: self.engine.polls_open(),
+            stats: self.engine.stats(),
+        });
+        Ok(())
+    }
+
+    /// How long nothing but time can be due.
+    fn wait(&self) -> Duration {
+        let now = self.shared.clock.now();
+        let engine = self.engine.poll_timeout();
+        let times = [engine, self.builder.due(now), self.gossip.next_time(now)];
+        let next = times.into_iter().flatten().min();
+        // An hour stands for ever.
+        next.map_or(Duration::from_secs(3_600), |at| at.since(now))
+    }
+
+    /// Gives the engine an input, and carries out what comes of it.
+    async fn handle(&mut self, input: Input<ChainBlock>) -> Result<(), Stop> {
+        self.engine.handle(self.shared.clock.now(), input).map_err(|fatal| fatal.to_string())?;
+        loop {
+            let mut outputs: VecDeque<Output<ChainBlock>> = VecDeque::new();
+            while let Some(output) = self.engine.poll_output() {
+                outputs.push_back(output);
+            }
+            if !outputs.is_empty() {
+                self.carry_out(outputs).await?;
+                continue;
+            }
+            let Some((call, answer)) = self.ready.pop_front() else { return Ok(()) };
+            self.engine
+                .handle(self.shared.clock.now(), Input::Answer { call, answer })
+                .map_err(|fatal| fatal.to_string())?;
+        }
+    }
+
+    async fn message(&mut self, delivery: &Delivery) -> Result<(), Stop> {
+        let from = delivery.node_id;
+        match &delivery.body {
+            Body::AppGossip(gossip) => self.pushed(from, &gossip.app_bytes),
+            Body::AppRequest(request) => {
+                self.pull_asked(from, request.request_id, &request.app_bytes);
+            }
+            Body::AppResponse(_) | Body::AppError(_) => {}
+            body => {
+                if let Some(message) = wire::from_network(body) {
+                    self.handle(Input::Message { from, message }).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn done(&mut self, done: Done) -> Result<(), Stop> {
+        let (call, answer) = match done {
+            Done::Answer { call, answer } => (call, answer),
+            Done::Verdict { call, block, verdict } => {
+                if verdict == Verdict::Invalid {
+                    self.processing.remove(&block);
+                }
+                (call, Answer::Verdict(verdict))
+            }
+            Done::Built { call, block, turn } => {
+                self.builder.answered(turn.then_some(block.is_some()));
+                (call, Answer::Block(block.map(wire::with_facts)))
+            }
+            Done::Executed { call, last } => {
+                self.durable = last.height();
+                self.accepted(last.clone());
+                (call, Answer::Executed(tip_of(&last)))
+            }
+            Done::Pulled { from, bytes } => {
+                self.pulled(from, &bytes);
+                return Ok(());
+            }
+            Done::Failed(reason) => {
+                // The engine is told so that it is stopped, too.
+                let _ = self.engine.handle(self.shared.clock.now(), Input::Failed(reason.clone()));
+                return Err(reason);
+            }
+        };
+        self.handle(Input::Answer { call, answer }).await
+    }
+
+    async fn command(&mut self, command: Command) -> Result<(), Stop> {
+        // Whoever asked may have stopped waiting.
+        match command {
+            Command::Explain(id, answer) => {
+                let _ = answer.send(self.engine.explain(&id));
+            }
+            Command::Block(id, answer) => {
+                let seen = self.processing.get(&id).map(|seen| seen.block.clone());
+                let _ = answer.send(seen);
+            }
+            Command::Submit(bytes) => {
+                // As a peer that is no validator: its vote is asked by nobody, and the answer to it
+                // has nowhere to go.
+                let message = Message::PushQuery {
+                    request_id: 0,
+                    block: wire::parsed(&bytes),
+                    requested_height: Height::GENESIS,
+                };
+                let from = NodeId::new([0; 20]);
+                self.handle(Input::Message { from, message }).await?;
+            }
+            Command::Admitted(transactions) => {
+                self.builder.pending(self.shared.clock.now(), true);
+                self.gossip.add_own(transactions);
+            }
+            Command::Benched(answer) => {
+                let _ = answer.send(self.benched.clone());
+            }
+            Command::Final(block) => self.gossip.accepted(&block.transactions),
+            Command::Fail(reason) => return Err(reason),
+        }
+        Ok(())
+    }
+
+    async fn network_event(
+        &mut self,
+        event: Result<NetworkEvent, broadcast::error::RecvError>,
+    ) -> Result<(), Stop> {
+        match event {
+            Ok(NetworkEvent::Connected { peer, .. }) => {
+                self.handle(Input::Connected(peer.node_id)).await
+            }
+            Ok(NetworkEvent::Disconnected { node_id: Some(node), was_connected: true, .. }) => {
+                if self.network.is_connected(&node) {
+                    Ok(())
+                } else {
+                    self.disconnected(node).await
+                }
+            }
+            Ok(_) => Ok(()),
+            // Some were missed: what is true now is what counts.
+            Err(broadcast::error::RecvError::Lagged(_)) => self.connect_all().await,
+            Err(broadcast::error::RecvError::Closed) => {
+                Err("the network has been shut down".to_owned())
+            }
+        }
+    }
+
+    async fn disconnected(&mut self, node: NodeId) -> Result<(), Stop> {
+        self.handle(Input::Disconnected(node)).await
+    }
+
+    /// Says who is connected, this node included: it votes, too.
+    async fn connect_all(&mut self) -> Result<(), Stop> {
+        self.handle(Input::Connected(self.shared.own)).await?;
+        for peer in self.network.peers() {
+            self.handle(Input::Connected(peer.node_id)).await?;
+        }
+        Ok(())
+    }
+
+    /// A block is the last accepted one.
+    fn accepted(&mut self, block: ChainBlock) {
+        self.recent.push_back(block.clone());
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.last = block;
+        self.prefer(self.engine.preference());
+    }
+
+    /// A block is preferred: blocks are built on it.
+    fn prefer(&mut self, id: Id) {
+        let block = self.processing.get(&id).map(|seen| &seen.block).unwrap_or(&self.last);
+        self.builder.prefer(block.height(), block.timestamp());
+        if self.preferred != id {
+            self.preferred = id;
+            self.shared.tell(ChainEvent::Preferred { id });
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Messages of the engine as messages of the network, and back.
+
+use std::time::Duration;
+
+use avalanche_consensus::engine::{Message, ParsedBlock};
+use avalanche_consensus::{Height, Id};
+use avalanche_net::wire::build::{self, Chits};
+use avalanche_net::wire::{Body, id, p2p};
+use bytes::Bytes;
+
+use crate::ChainBlock;
+
+/// A message as the engine reads it; `None` for one that is not for engines, or of a chain without
+/// state summaries.
+///
+/// Blocks that cannot be decoded are left out: the engine then answers, or gives up, as it does for
+/// a peer that sends none. The network has checked the length of identifiers.
+pub(crate) fn from_network(body: &Body) -> Option<Message<ChainBlock>> {
+    Some(match body {
+        Body::GetStateSummaryFrontier(m) => {
+            Message::GetStateSummaryFrontier { request_id: m.request_id }
+        }
+        Body::GetAcceptedStateSummary(m) => Message::GetAcceptedStateSummary {
+            request_id: m.request_id,
+            heights: m.heights.iter().copied().map(Height::new).collect(),
+        },
+        Body::GetAcceptedFrontier(m) => Message::GetAcceptedFrontier { request_id: m.request_id },
+        Body::AcceptedFrontier(m) => {
+            Message::AcceptedFrontier { request_id: m.request_id, id: id(&m.container_id)? }
+        }
+        Body::GetAccepted(m) => {
+            Message::GetAccepted { request_id: m.request_id, ids: ids(&m.container_ids)? }
+        }
+        Body::Accepted(m) => {
+            Message::Accepted { request_id: m.request_id, ids: ids(&m.container_ids)? }
+        }
+        Body::GetAncestors(m) => {
+            Message::GetAncestors { request_id: m.request_id, id: id(&m.container_id)? }
+        }
+        Body::Ancestors(m) => ancestors(m),
+        Body::Get(m) => Message::Get { request_id: m.request_id, id: id(&m.container_id)? },
+        Body::Put(m) => Message::Put { request_id: m.request_id, block: parsed(&m.container) },
+        Body::PushQuery(m) => Message::PushQuery {
+            request_id: m.request_id,
+            block: parsed(&m.container),
+            requested_height: Height::new(m.requested_height),
+        },
+        Body::PullQuery(m) => Message::PullQuery {
+            request_id: m.request_id,
+            id: id(&m.container_id)?,
+            requested_height: Height::new(m.requested_height),
+        },
+        Body::Chits(m) => Message::Chits {
+            request_id: m.request_id,
+            preferred: id(&m.preferred_id)?,
+            preferred_at_height: id(&m.preferred_id_at_height)?,
+            accepted: id(&m.accepted_id)?,
+            accepted_height: Height::new(m.accepted_height),
+        },
+        _ => return None,
+    })
+}
+
+/// A message as the network sends it; `None` for those about state summaries, of which chains have
+/// none so far, and for a block that is missing where one has to be.
+pub(crate) fn to_network(
+    chain: Id,
+    message: &Message<ChainBlock>,
+    deadline: Duration,
+) -> Option<Body> {
+    Some(match message {
+        Message::GetStateSummaryFrontier { request_id } => {
+            build::get_state_summary_frontier(chain, *request_id, deadline)
+        }
+        Message::GetAcceptedStateSummary { request_id, heights } => {
+            let heights = heights.iter().map(|height| height.get()).collect();
+            build::get_accepted_state_summary(chain, *request_id, deadline, heights)
+        }
+        Message::AcceptedStateSummary { request_id, ids } => {
+            build::accepted_state_summary(chain, *request_id, ids.iter().copied())
+        }
+        Message::StateSummaryFrontier { .. } => return None,
+        Message::GetAcceptedFrontier { request_id } => {
+            build::get_accepted_frontier(chain, *request_id, deadline)
+        }
+        Message::AcceptedFrontier { request_id, id } => {
+            build::accepted_frontier(chain, *request_id, *id)
+        }
+        Message::GetAccepted { request_id, ids } => {
+            build::get_accepted(chain, *request_id, deadline, ids.iter().copied())
+        }
+        Message::Accepted { request_id, ids } => {
+            build::accepted(chain, *request_id, ids.iter().copied())
+        }
+        Message::GetAncestors { request_id, id } => {
+            build::get_ancestors(chain, *request_id, deadline, *id)
+        }
+        Message::Ancestors { request_id, blocks } => {
+            let blocks = blocks.iter().flatten();
+            let blocks = blocks.map(|block| block.handle.bytes().clone()).collect();
+            build::ancestors(chain, *request_id, blocks)
+        }
+        Message::Get { request_id, id } => build::get(chain, *request_id, deadline, *id),
+        Message::Put { request_id, block } => {
+            build::put(chain, *request_id, block.as_ref()?.handle.bytes().clone())
+        }
+        Message::PushQuery { request_id, block, requested_height } => {
+            let block = block.as_ref()?.handle.bytes().clone();
+            build::push_query(chain, *request_id, deadline, block, requested_height.get())
+        }
+        Message::PullQuery { request_id, id, requested_height } => {
+            build::pull_query(chain, *request_id, deadline, *id, requested_height.get())
+        }
+        Message::Chits {
+            request_id,
+            preferred,
+            preferred_at_height,
+            accepted,
+            accepted_height,
+        } => {
+            let chits = Chits {
+                preferred: *preferred,
+                preferred_at_height: *preferred_at_height,
+                accepted: *accepted,
+                accepted_height: accepted_height.get(),
+            };
+            build::chits(chain, *request_id, chits)
+        }
+        _ => return None,
+    })
+}
+
+/// A block as the engine wants it; `None` if the bytes are none.
+pub(crate) fn parsed(bytes: &Bytes) -> Option<ParsedBlock<ChainBlock>> {
+    let block = ChainBlock::decode(bytes.clone());
+    let block = block.inspect_err(|error| tracing::debug!(%error, "a peer sent no block")).ok()?;
+    Some(with_facts(block))
+}
+
+/// A block with what the engine needs to know of it.
+pub(crate) fn with_facts(block: ChainBlock) -> ParsedBlock<ChainBlock> {
+    let bytes = u32::try_from(block.bytes().len()).unwrap_or(u32::MAX);
+    ParsedBlock { block: block.as_consensus_block(), bytes, handle: block }
+}
+
+/// Blocks up to the first that cannot be decoded, as AvalancheGo's bootstrapper takes them.
+fn ancestors(message: &p2p::Ancestors) -> Message<ChainBlock> {
+    let blocks: Vec<_> = message.containers.iter().map_while(parsed).collect();
+    let request_id = message.request_id;
+    Message::Ancestors { request_id, blocks: (!blocks.is_empty()).then_some(blocks) }
+}
+
+fn ids(list: &[Bytes]) -> Option<Vec<Id>> {
+    list.iter().map(|bytes| id(bytes)).collect()
+}
