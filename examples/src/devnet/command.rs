@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use avalanche_chain::node::NodeConfig;
 use avalanche_gateway::client::Client;
+use avalanche_gateway::forward::{ForwardConfig, Forwarder};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -84,7 +85,7 @@ fn start(args: &Args, path: &Path) -> Result<(), DevnetError> {
     runtime.block_on(async {
         let address = listener.local_addr().map_err(unusable)?;
         let (living, addresses) = watch::channel(Vec::new());
-        let _forwarder = forward(listener, addresses)?;
+        let _forwarder = forward(listener, addresses).map_err(unusable)?;
         let (sender, asked) = mpsc::channel(WAITING);
         let _socket = control::serve(&folder.control(), sender)?;
         let client = Client::new(&format!("http://{address}"))
@@ -113,8 +114,13 @@ fn run_node(config: &Path) -> Result<(), DevnetError> {
 }
 
 /// Serves the API in front of the validators that live.
-fn forward(_: TcpListener, _: watch::Receiver<Vec<SocketAddr>>) -> Result<(), DevnetError> {
-    Ok(())
+fn forward(
+    listener: TcpListener,
+    living: watch::Receiver<Vec<SocketAddr>>,
+) -> Result<Forwarder, io::Error> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    Forwarder::start(listener, living, ForwardConfig::default())
 }
 
 /// This program.

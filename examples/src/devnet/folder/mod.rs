@@ -7,10 +7,10 @@
 //!     genesis.json    what the network begins with
 //!     control.sock    how commands find the run
 //!     node-1/         one for each validator
-//!       staker.crt, staker.key, signer.key   who it is
+//!       staking/      its keys: who it is
 //!       config.toml   what it is told, written at each start
 //!       log           what it says, over all runs
-//!       ..            its blocks and states
+//!       chains/       its blocks and states
 //! ```
 //!
 //! Starting again on a folder goes on where it stopped: same genesis, keys and blocks; and the same

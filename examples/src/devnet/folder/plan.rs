@@ -28,6 +28,8 @@ pub const BALANCE: u64 = 1_000_000_000_000;
 const FEE_MIN: u64 = 1;
 /// When a validator may propose: one that is dead holds the others up for a second at most.
 const PROPOSERS: ProposerRules = ProposerRules { slot_ms: 100, slots: 10 };
+/// Where a node has its keys, in its folder.
+const STAKING: &str = "staking";
 /// How long a validator may take to end, in milliseconds.
 const DRAIN_MS: u64 = 5_000;
 
@@ -112,7 +114,7 @@ pub fn plan(folder: &Folder) -> Result<Network, DevnetError> {
         let dir = folder.path.join(dir);
         fs::create_dir_all(&dir)
             .map_err(|error| DevnetError::folder(&dir, format!("it cannot be made: {error}")))?;
-        let identity = Identity::load_or_create(&dir)
+        let identity = Identity::load_or_create(&dir.join(STAKING))
             .map_err(|error| DevnetError::folder(&dir, error.to_string()))?;
         identities.push(identity);
     }
