@@ -5,23 +5,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, copy_buf};
+use tokio::io::{AsyncWriteExt, BufReader, copy_buf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::api::ErrorBody;
-use crate::trace::TraceId;
+use crate::refuse::{LINGER, REFUSALS_MAX, refuse, too_many};
 
 /// How much of one direction is in memory, in bytes.
 const BUFFER_BYTES: usize = 16 << 10;
-/// How long a client may hold a connection that its node has ended.
-const LINGER: Duration = Duration::from_secs(2);
-/// Refusals under way; whoever comes beyond is cut off without a word.
-const REFUSALS_MAX: usize = 64;
-/// The most of a refused request that is read, so that its sender sees the answer.
-const REFUSED_BYTES_MAX: u64 = 1 << 20;
 /// The rest after the system could not accept, as for want of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -150,11 +143,7 @@ async fn run(listener: TcpListener, ways: Arc<Ways>, connections_max: usize) {
             });
         } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
             tasks.spawn(async move {
-                let reason = format!(
-                    "{connections_max} connections are open, which is the most; close some, or \
-                     try again"
-                );
-                refuse(client, "too_many_connections", &reason).await;
+                refuse(client, "too_many_connections", &too_many(connections_max)).await;
                 drop(permit);
             });
         }
@@ -187,29 +176,4 @@ async fn forward(mut client: TcpStream, mut backend: TcpStream) {
             _ = down.await;
         },
     }
-}
-
-/// Answers 503 to whatever was asked.
-async fn refuse(mut client: TcpStream, code: &str, reason: &str) {
-    let body = ErrorBody {
-        code: code.to_owned(),
-        message: reason.to_owned(),
-        trace_id: TraceId::fresh().to_string(),
-        ..ErrorBody::default()
-    };
-    let body = serde_json::to_string(&body).unwrap_or_default();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let talk = async {
-        client.write_all(answer.as_bytes()).await?;
-        client.shutdown().await?;
-        // A connection that is closed with bytes unread is reset, and the answer is lost.
-        let (mut rest, mut nowhere) = (client.take(REFUSED_BYTES_MAX), tokio::io::sink());
-        tokio::io::copy(&mut rest, &mut nowhere).await
-    };
-    // Whoever has gone, or does not read, misses the answer.
-    _ = timeout(LINGER, talk).await;
 }

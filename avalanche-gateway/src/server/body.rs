@@ -1,13 +1,16 @@
 //! Bodies of requests: bounded in length, time and memory, and not copied more than needed.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::Body as _;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Frame, SizeHint};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -146,7 +149,7 @@ impl Reader {
 
     /// Reads on for a little: a connection that is closed with bytes unread is reset, and the
     /// answer is lost.
-    async fn discard(&mut self) {
+    pub(super) async fn discard(&mut self) {
         let drain = async {
             let mut left = REFUSED_BYTES_MAX;
             while let Some(Ok(frame)) = self.body.frame().await {
@@ -157,6 +160,39 @@ impl Reader {
         };
         // Whoever sends more, or slowly, may miss the answer.
         _ = timeout(REFUSED_TIMEOUT, drain).await;
+    }
+}
+
+/// A body of an answer that holds its share of the memory until it was sent.
+#[derive(Debug)]
+pub(super) struct Shared {
+    body: Full<Bytes>,
+    _share: Share,
+}
+
+impl Shared {
+    pub(super) const fn new(body: Full<Bytes>, share: Share) -> Self {
+        Self { body, _share: share }
+    }
+}
+
+impl hyper::body::Body for Shared {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

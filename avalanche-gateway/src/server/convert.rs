@@ -94,19 +94,19 @@ pub(super) fn status(id: Id, name: &str, status: ChainStatus) -> api::ConsensusS
     }
 }
 
-pub(super) fn explanation(found: engine::Explanation, connected: f64) -> api::Explanation {
+pub(super) fn explanation(found: &engine::Explanation, connected: f64) -> api::Explanation {
     api::Explanation {
         id: found.id,
         height: found.height.map(avalanche_consensus::Height::get),
         message: found.cause.to_string(),
-        cause: cause(found.cause),
+        cause: cause(&found.cause),
         connected,
         polls: found.polls.iter().map(poll).collect(),
     }
 }
 
-fn cause(cause: engine::Cause) -> api::Cause {
-    match cause {
+fn cause(cause: &engine::Cause) -> api::Cause {
+    match *cause {
         engine::Cause::Accepted => api::Cause::Accepted,
         engine::Cause::Rejected => api::Cause::Rejected,
         engine::Cause::Unknown => api::Cause::Unknown,
