@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use avalanche_chain::NodeReader;
 use avalanche_chain::node::{Node, NodeConfig};
+use avalanche_gateway::{GatewayConfig, serve};
 use avalanche_vm::VmRegistry;
 use avalanche_vm::payments::PaymentsFactory;
 use tokio::net::TcpListener;
@@ -77,18 +78,4 @@ impl Running {
             tracing::warn!("not all of the node ended in time");
         }
     }
-}
-
-#[derive(Default)]
-struct GatewayConfig {
-    drain: std::time::Duration,
-}
-async fn serve(
-    listener: TcpListener,
-    _n: Arc<dyn NodeReader>,
-    _c: GatewayConfig,
-    stop: impl Future<Output = ()>,
-) {
-    let _ = (&listener, _c.drain);
-    stop.await
 }
