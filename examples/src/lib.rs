@@ -1,7 +1,9 @@
 //! What the example programs share, and the README as doctests. The rules of the repository are the
 //! tests beside this library.
 
+pub mod demo;
 pub mod devnet;
+pub mod node;
 pub mod simulate;
 
 /// The Rust blocks of the README, compiled and run.

@@ -1,62 +1,92 @@
 //! The command line of `devnet`.
 
-use super::Config;
-use crate::simulate::{OptionError, Options};
+use std::path::PathBuf;
 
-/// What `--help` prints.
-pub const HELP: &str = "\
-Five nodes decide contested blocks while things go wrong: a simulated network in one process.
+use avalanche_chain::node::StoreKind;
+use clap::{Parser, Subcommand};
 
-Usage: devnet [--heights N] [--nodes N] [--seed N] [--loss PERCENT] [--fast] [--json]
+/// The validators of a new network, unless told otherwise.
+pub const VALIDATORS: u16 = 5;
+/// The most validators: each has a share of the votes that is worth asking.
+pub const VALIDATORS_MAX: u16 = 100;
+/// Where the API is served, unless told otherwise.
+pub const API_PORT: u16 = 8_000;
 
-  --heights N      stop when every node has accepted this many blocks, 1 to 100000 (default 50)
-  --nodes N        size of the network, 1 to 100 (default 5)
-  --seed N         everything random follows from it, 64 bits (default 1)
-  --loss PERCENT   messages that never arrive, 0 to 50 (default 2)
-  --fast           do not pace virtual time on a terminal
-  --json           print one JSON line at the end and nothing else
-  --help           print this
-
-Exit code: 0 all nodes agree, 1 they do not or did not finish, 2 bad arguments.
-";
-
-/// What the command line asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A network of validators on this machine: pay on it, break it, ask why.
+///
+/// Without a command it starts one, or goes on with the one that is in the folder, until Ctrl-C.
+/// Everything listens on loopback only, since there is no login.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "devnet", version)]
 pub struct Args {
-    /// The network to run.
-    pub config: Config,
-    /// Whether not to pace virtual time.
-    pub fast: bool,
-    /// Whether to print JSON only.
+    /// Folder of keys, blocks and logs [default: avalanche-devnet in the user's data folder].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// Print events, or the answer of a command, as lines of JSON.
+    #[arg(long, global = true)]
     pub json: bool,
-    /// Whether to print [`HELP`] and do nothing.
-    pub help: bool,
+    /// Port of the API, which is forwarded to a validator that lives; 0 takes a free one
+    /// [default: 8000].
+    #[arg(long, value_name = "PORT")]
+    pub api_port: Option<u16>,
+    /// How many validators, 1 to 100 [default: those of the folder, 5 in a new one].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub validators: Option<u16>,
+    /// All validators in this one process: nothing can be killed then.
+    #[arg(long)]
+    pub in_process: bool,
+    /// What keeps states and indexes: sled, redb or memory [default: that of the folder, or sled].
+    #[arg(long, value_name = "STORE", value_parser = store)]
+    pub store: Option<StoreKind>,
+    /// Do not submit a first payment.
+    #[arg(long)]
+    pub no_payment: bool,
+    /// What to do with a devnet that runs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
-impl Args {
-    /// Reads the arguments that follow the program's name. Both `--seed 3` and `--seed=3` are read;
-    /// of an option that is given twice the last counts.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that is wrong.
-    pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, OptionError> {
-        let mut parsed = Self::default();
-        let mut options = Options::new(args);
-        while let Some(name) = options.next_name() {
-            let config = &mut parsed.config;
-            match name.as_str() {
-                "--heights" => config.heights = options.number(1, 100_000)?,
-                "--nodes" => config.nodes = options.number(1, 100)?,
-                "--seed" => config.seed = options.number(0, u64::MAX)?,
-                "--loss" => config.loss_percent = options.number(0, 50)?,
-                "--fast" => parsed.fast = options.flag()?,
-                "--json" => parsed.json = options.flag()?,
-                "--help" | "-h" => parsed.help = options.flag()?,
-                _ => return Err(options.unknown()),
-            }
-        }
-        Ok(parsed)
+/// What to do with a devnet that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// End validator N at once, as a crash would (SIGKILL); it stays down until restart.
+    Kill {
+        /// Which, from 1.
+        validator: u16,
+    },
+    /// Start validator N again; one that runs ends gracefully first.
+    Restart {
+        /// Which, from 1.
+        validator: u16,
+    },
+    /// Stop validator N in its tracks (SIGSTOP): it keeps its connections and says nothing.
+    Pause {
+        /// Which, from 1.
+        validator: u16,
+    },
+    /// Let validator N go on after pause (SIGCONT).
+    Resume {
+        /// Which, from 1.
+        validator: u16,
+    },
+    /// Show the validators.
+    Status,
+    /// Run one validator in this process: what the devnet starts for each.
+    #[command(hide = true)]
+    Node {
+        /// Its configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// Reads the name of a store.
+fn store(name: &str) -> Result<StoreKind, String> {
+    match name {
+        "sled" => Ok(StoreKind::Sled),
+        "redb" => Ok(StoreKind::Redb),
+        "memory" => Ok(StoreKind::Memory),
+        _ => Err("allowed are sled, redb and memory".to_owned()),
     }
 }
 
@@ -64,49 +94,85 @@ impl Args {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Args, OptionError> {
-        Args::parse(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<Args, String> {
+        let args = ["devnet"].into_iter().chain(line.split_whitespace());
+        Args::try_parse_from(args).map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_option_is_read() {
-        assert_eq!(parse(""), Ok(Args::default()));
-        let args =
-            parse("--heights 7 --nodes=9 --seed 18446744073709551615 --loss 0 --fast --json");
-        let config = Config { heights: 7, nodes: 9, seed: u64::MAX, loss_percent: 0 };
-        assert_eq!(args, Ok(Args { config, fast: true, json: true, help: false }));
-        assert_eq!(parse("-h").map(|args| args.help), Ok(true));
-        assert_eq!(parse("--seed 1 --seed 2").map(|args| args.config.seed), Ok(2));
+        let nothing = Args {
+            data_dir: None,
+            json: false,
+            api_port: None,
+            validators: None,
+            in_process: false,
+            store: None,
+            no_payment: false,
+            command: None,
+        };
+        assert_eq!(parse(""), Ok(nothing.clone()));
+        let all = "--data-dir d --api-port 0 --validators 100 --json --in-process --store redb \
+                   --no-payment";
+        let expected = Args {
+            data_dir: Some("d".into()),
+            json: true,
+            api_port: Some(0),
+            validators: Some(VALIDATORS_MAX),
+            in_process: true,
+            store: Some(StoreKind::Redb),
+            no_payment: true,
+            command: None,
+        };
+        assert_eq!(parse(all), Ok(expected));
+        for (line, command) in [
+            ("kill 3", Command::Kill { validator: 3 }),
+            ("restart 1", Command::Restart { validator: 1 }),
+            ("pause 2", Command::Pause { validator: 2 }),
+            ("resume 2", Command::Resume { validator: 2 }),
+            ("status", Command::Status),
+            ("node --config c", Command::Node { config: "c".into() }),
+        ] {
+            let expected = Args { command: Some(command), ..nothing.clone() };
+            assert_eq!(parse(line), Ok(expected), "{line}");
+        }
+        // Before the command and behind it.
+        for line in ["--data-dir d --json kill 3", "kill 3 --data-dir d --json"] {
+            let args = parse(line).unwrap();
+            assert_eq!((args.data_dir, args.json), (Some("d".into()), true), "{line}");
+        }
     }
 
     #[test]
     fn wrong_lines_say_what_is_wrong() {
-        for (line, message) in [
-            ("--height 3", r#"unknown option "--height"; see --help"#),
-            ("50", r#"unknown option "50"; see --help"#),
-            ("--json=yes", r#"unknown option "--json=yes"; see --help"#),
-            ("--seed", "--seed needs a value; see --help"),
-            ("--nodes 0", r#"--nodes "0" is not a whole number from 1 to 100"#),
-            ("--nodes 101", r#"--nodes "101" is not a whole number from 1 to 100"#),
-            ("--heights=", r#"--heights "" is not a whole number from 1 to 100000"#),
-            ("--loss -1", r#"--loss "-1" is not a whole number from 0 to 50"#),
-            ("--seed 1.5", r#"--seed "1.5" is not a whole number from 0 to 18446744073709551615"#),
+        for (line, says) in [
+            ("--validators 0", "0 is not in 1..=100"),
+            ("--validators 101", "101 is not in 1..=100"),
+            ("--validators many", "invalid digit"),
+            ("--api-port 65536", "65536"),
+            ("--store oracle", "allowed are sled, redb and memory"),
+            ("--nodes 3", "unexpected argument '--nodes'"),
+            ("stop", "unrecognized subcommand 'stop'"),
+            ("kill", "<VALIDATOR>"),
+            ("kill all", "invalid digit"),
+            ("node", "--config <FILE>"),
         ] {
-            assert_eq!(parse(line).unwrap_err().to_string(), message, "{line}");
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(says), "{line}: {says:?} is not in {error}");
         }
     }
 
     #[test]
-    fn the_help_names_the_defaults() {
-        let config = Config::default();
-        for (option, default) in [
-            ("--heights", config.heights),
-            ("--nodes", config.nodes.into()),
-            ("--seed", config.seed),
-            ("--loss", config.loss_percent.into()),
+    fn the_help_names_the_defaults_and_hides_what_is_internal() {
+        let help = parse("--help").unwrap_err();
+        for says in [
+            format!("[default: {API_PORT}]"),
+            format!("{VALIDATORS} in a new one"),
+            format!("1 to {VALIDATORS_MAX}"),
+            "loopback".to_owned(),
         ] {
-            let line = HELP.lines().find(|line| line.trim_start().starts_with(option)).unwrap();
-            assert!(line.ends_with(&format!("(default {default})")), "{line}");
+            assert!(help.contains(&says), "{says:?} is not in {help}");
         }
+        assert!(!help.contains("--config") && !help.contains("  node"), "{help}");
     }
 }

@@ -1,18 +1,41 @@
-//! A network that a person can watch: five real engines in one process, until there is a node.
+//! A network of validators on one machine that a person can pay on, break, and ask why.
 //!
-//! It is the simulation of [`avalanche_consensus::testing::simulation`] with a story that every
-//! seed varies: messages get lost, somebody crashes and starts again, somebody is cut off and comes
-//! back, a VM becomes slow, and a node with a small stake works against the others all the time.
-//! Blocks are contested: several nodes propose at once.
+//! ```text
+//!   devnet (supervisor)                             devnet node --config node-N/config.toml
+//!   +----------------------------------+   spawn    +--------------------------------------+
+//!   | folder: keys, genesis, ports     |----------->| one validator: a process of its own  |
+//!   | forwarder: port 8000             |   stdout   |  - one line when it is ready         |
+//!   | control socket: kill, restart .. |<-----------|  - peers over TLS                    |
+//!   | restarts with back-off           |   stdin    |  - HTTP on a port of its own         |
+//!   | table, plain lines or JSON       |----------->|  - ends when its stdin ends          |
+//!   +----------------------------------+            +--------------------------------------+
+//! ```
 //!
-//! [`args`] reads the command line, `story` makes the scenario, `view` draws; the program is
-//! `devnet`.
+//! - [`args`] reads the command line.
+//! - [`folder`] is what is kept between runs: two devnets never share one, and starting again on it
+//!   goes on where it stopped.
+//! - [`policy`] says what happens when a validator ends, or somebody breaks it: a value without
+//!   I/O.
+//! - [`supervisor`] carries it out, over processes ([`child`]) or, with `--in-process`, nodes of
+//!   its own.
+//! - [`control`] is how `devnet kill 3` finds the run.
+//! - [`report`] tells people and programs.
+//!
+//! Everything listens on loopback only: there is no login.
 
 pub mod args;
-mod story;
-#[cfg(test)]
-mod tests;
-mod view;
+pub mod child;
+pub mod command;
+pub mod control;
+mod error;
+pub mod folder;
+pub mod launcher;
+pub mod payment;
+pub mod policy;
+pub mod ports;
+pub mod probe;
+pub mod report;
+pub mod supervisor;
+pub mod table;
 
-pub use story::Config;
-pub use view::{View, json};
+pub use error::DevnetError;

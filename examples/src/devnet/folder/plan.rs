@@ -1,0 +1,196 @@
+//! Keys, genesis and configurations of a network's validators.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use avalanche_chain::node::{BootstrapPeer, NodeConfig};
+use avalanche_chain::{ChainGenesis, Genesis, GenesisValidator, ProposerRules};
+use avalanche_consensus::snowball::ParametersConfig;
+use avalanche_consensus::{Id, NodeId};
+use avalanche_net::identity::Identity;
+use avalanche_vm::payments;
+
+use super::{Folder, GENESIS, replace};
+use crate::demo;
+use crate::devnet::{DevnetError, ports};
+
+/// The number of the network.
+pub const NETWORK_ID: u32 = 1_337;
+/// The name of its chain, and the alias of the chain's VM.
+pub const CHAIN: &str = "payments";
+/// Demo accounts that have money from genesis on.
+pub const ACCOUNTS: u32 = 10_000;
+/// The money of each, in the smallest unit.
+pub const BALANCE: u64 = 1_000_000_000_000;
+/// The least fee of a payment.
+const FEE_MIN: u64 = 1;
+/// When a validator may propose: one that is dead holds the others up for a second at most.
+const PROPOSERS: ProposerRules = ProposerRules { slot_ms: 100, slots: 10 };
+/// Where a node has its keys, in its folder.
+const STAKING: &str = "staking";
+/// How long a validator may take to end, in milliseconds.
+const DRAIN_MS: u64 = 5_000;
+
+/// One validator as it is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePlan {
+    /// Its number, from 1.
+    pub number: u16,
+    /// Who it is.
+    pub node_id: NodeId,
+    /// What it is told.
+    pub config: NodeConfig,
+    /// The file that says so.
+    pub config_path: PathBuf,
+    /// What it says.
+    pub log_path: PathBuf,
+}
+
+/// A network as it is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its validators.
+    pub nodes: Vec<NodePlan>,
+    /// Its chain.
+    pub chain: Id,
+}
+
+/// The weight of each of `validators`: their share of the 20 votes of a poll, times 100.
+///
+/// A poll draws 20 units of stake without putting any back. Were there exactly 20, it would ask
+/// everybody every time, and two siblings with 12 and 8 of them would stay so for ever: 15 are
+/// needed. With many more, a poll is a sample, and chance ends the tie.
+#[must_use]
+pub fn weight(validators: usize) -> u64 {
+    let k = u64::from(ParametersConfig::default().k);
+    let validators = u64::try_from(validators).unwrap_or(u64::MAX).max(1);
+    k.div_ceil(validators) * 100
+}
+
+/// The genesis of a network of these validators, made at a time since the Unix epoch.
+///
+/// Parameters of consensus are the default ones, AvalancheGo's.
+///
+/// # Errors
+///
+/// [`DevnetError::Node`] if it would not be valid.
+pub fn genesis(validators: &[&Identity], timestamp_ms: u64) -> Result<Genesis, DevnetError> {
+    let invalid = |reason: String| DevnetError::Node(format!("no genesis can be made: {reason}"));
+    let allocations = (0..ACCOUNTS).map(|index| (demo::address(index), BALANCE)).collect();
+    let vm = payments::Genesis::new(timestamp_ms, FEE_MIN, allocations)
+        .map_err(|error| invalid(error.to_string()))?;
+    let validator = |identity: &&Identity| GenesisValidator {
+        node_id: identity.node_id(),
+        weight: weight(validators.len()),
+        bls_public_key: Some(hex(&identity.bls().public_key().to_bytes())),
+    };
+    let genesis = Genesis {
+        network_id: NETWORK_ID,
+        validators: validators.iter().map(validator).collect(),
+        chains: vec![ChainGenesis {
+            name: CHAIN.to_owned(),
+            vm: CHAIN.to_owned(),
+            genesis: hex(&vm.encode()),
+            proposers: PROPOSERS,
+            consensus: ParametersConfig::default(),
+        }],
+    };
+    genesis.check().map_err(|error| invalid(error.to_string()))?;
+    Ok(genesis)
+}
+
+/// Makes what is missing in a folder, and says how its validators are started. Blocks.
+///
+/// # Errors
+///
+/// [`DevnetError::Folder`] names the file that cannot be read or written, or the key that genesis
+/// does not know.
+pub fn plan(folder: &Folder) -> Result<Network, DevnetError> {
+    let dirs: Vec<_> = (1..=folder.layout.nodes.len()).map(|n| format!("node-{n}")).collect();
+    let mut identities = Vec::with_capacity(dirs.len());
+    for dir in &dirs {
+        let dir = folder.path.join(dir);
+        fs::create_dir_all(&dir)
+            .map_err(|error| DevnetError::folder(&dir, format!("it cannot be made: {error}")))?;
+        let identity = Identity::load_or_create(&dir.join(STAKING))
+            .map_err(|error| DevnetError::folder(&dir, error.to_string()))?;
+        identities.push(identity);
+    }
+    let path = folder.path.join(GENESIS);
+    let validators: Vec<&Identity> = identities.iter().collect();
+    let genesis = match fs::read(&path) {
+        Ok(bytes) => check(&path, &bytes, &validators)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            let genesis = genesis(&validators, now)?;
+            replace(&path, genesis.to_json().as_bytes())?;
+            genesis
+        }
+        Err(error) => {
+            return Err(DevnetError::folder(&path, format!("it cannot be read: {error}")));
+        }
+    };
+    let nodes = folder.layout.nodes.iter().zip(&identities).zip(&dirs);
+    let peer = |at: usize| {
+        let (identity, ports) = (identities.get(at)?, folder.layout.nodes.get(at)?);
+        let address = ports::local(ports.peer);
+        Some(BootstrapPeer { node_id: identity.node_id(), address })
+    };
+    let mut plans = Vec::with_capacity(dirs.len());
+    for ((at, number), ((ports, identity), dir)) in (0..).zip(1..).zip(nodes) {
+        let dir = folder.path.join(dir);
+        let others = (0..identities.len()).filter(|other| *other != at);
+        let config = NodeConfig {
+            genesis: Some(path.clone()),
+            listen: ports::local(ports.peer),
+            api: ports::local(ports.api),
+            bootstrap: others.filter_map(peer).collect(),
+            store: folder.layout.store,
+            drain_ms: DRAIN_MS,
+            data_dir: dir.clone(),
+            ..NodeConfig::default()
+        };
+        let config_path = dir.join("config.toml");
+        let text = format!("# Written by devnet at each start.\n{}", config.to_toml());
+        replace(&config_path, text.as_bytes())?;
+        let (node_id, log_path) = (identity.node_id(), dir.join("log"));
+        plans.push(NodePlan { number, node_id, config, config_path, log_path });
+    }
+    let chain = genesis.chains.first().map(|chain| genesis.chain_id(chain)).transpose();
+    let chain = chain.map_err(|error| DevnetError::folder(&path, error.to_string()))?;
+    Ok(Network { nodes: plans, chain: chain.unwrap_or_default() })
+}
+
+/// Reads a genesis, which has to be of exactly these validators.
+fn check(path: &Path, bytes: &[u8], validators: &[&Identity]) -> Result<Genesis, DevnetError> {
+    let genesis =
+        Genesis::parse(bytes).map_err(|error| DevnetError::folder(path, error.to_string()))?;
+    let advice = "put the keys back that were there, or begin anew in another folder";
+    if genesis.validators.len() != validators.len() {
+        let (found, keys) = (genesis.validators.len(), validators.len());
+        let reason = format!("it has {found} validators, and there are keys of {keys}; {advice}");
+        return Err(DevnetError::folder(path, reason));
+    }
+    for (number, (known, identity)) in (1..).zip(genesis.validators.iter().zip(validators)) {
+        if known.node_id != identity.node_id() {
+            let (known, found) = (known.node_id, identity.node_id());
+            let reason =
+                format!("validator {number} is {known}, and the keys are of {found}; {advice}");
+            return Err(DevnetError::folder(path, reason));
+        }
+    }
+    Ok(genesis)
+}
+
+/// Bytes in hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
