@@ -1,2 +1,13 @@
-//! The edge of a node: HTTP and gRPC routes, authentication, limits, health and metrics. This crate
-//! is still empty: nothing of it is written yet, and it holds no placeholder code.
+//! The HTTP edge of a node, as a library: routes, limits, health and metrics, and their client.
+//!
+//! ```text
+//!   client, browser --HTTP/1.1, WebSocket--> serve --> NodeReader, ChainReader, Submit
+//!                          ^
+//!                          |
+//!                      Forwarder: one address in front of several nodes
+//! ```
+//!
+//! Whoever serves knows no VM: receipts and accounts are passed on as the VM wrote them.
+
+pub mod api;
+pub mod client;
