@@ -57,6 +57,17 @@ pub trait ChainReader: Send + Sync {
     /// [`Error::Store`] if the log cannot be read.
     async fn blocks(&self, from: Height, limit: usize) -> Result<Vec<BlockInfo>, Error>;
 
+    /// The names of the transactions of a block, in their order; empty for a VM that has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Request`] if there is no such accepted block, or the chain cannot tell;
+    /// [`Error::Store`] if the log cannot be read.
+    async fn block_transactions(&self, block: Height) -> Result<Vec<Id>, Error> {
+        let reason = format!("this chain does not list the transactions of block {block}");
+        Err(Error::Request { reason })
+    }
+
     /// What became of a transaction.
     ///
     /// # Errors

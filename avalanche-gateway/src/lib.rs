@@ -11,3 +11,9 @@
 
 pub mod api;
 pub mod client;
+pub mod forward;
+mod refuse;
+mod server;
+mod trace;
+
+pub use server::{GatewayConfig, Principal, router, serve};

@@ -165,7 +165,6 @@ const TABLE: &[Row] = &[
         name: GATEWAY,
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN],
         always: &[
-            "async-trait",
             "axum",
             "bytes",
             "futures-util",
@@ -177,11 +176,10 @@ const TABLE: &[Row] = &[
             "tokio",
             "tokio-tungstenite",
             "tower",
-            "tower-http",
             "tracing",
         ],
         by_feature: &[],
-        development: &["proptest", "tokio"],
+        development: &["async-trait", "proptest", "tokio"],
     },
     Row {
         name: "avalanche-examples",
