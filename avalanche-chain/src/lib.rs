@@ -22,6 +22,7 @@ mod events;
 mod genesis;
 mod indexer;
 pub mod node;
+mod pool;
 mod proposer;
 mod reader;
 
@@ -33,6 +34,7 @@ pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
 pub use indexer::{CaughtUp, IndexReader, Indexer};
+pub use pool::{AppRoute, TransactionGossip, Tx};
 pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,
