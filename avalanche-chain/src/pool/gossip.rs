@@ -118,7 +118,7 @@ impl TransactionGossip {
     /// [`GossipFault`]: nothing of it is used.
     pub fn received_push(&mut self, node: NodeId, bytes: Bytes) -> Result<Vec<Tx>, GossipFault> {
         let new = self.gossip.receive_push(node, bytes)?;
-        Ok(self.to_verify(new))
+        Ok(self.for_vm(new))
     }
 
     /// Takes the response to a request of [`pull`](Self::pull), as
@@ -139,7 +139,7 @@ impl TransactionGossip {
         if more && !new.is_empty() {
             self.pull.next = Timestamp::ZERO;
         }
-        Ok(self.to_verify(new))
+        Ok(self.for_vm(new))
     }
 
     /// A request of [`pull`](Self::pull) will not be answered.
@@ -262,7 +262,7 @@ impl TransactionGossip {
     }
 
     /// Those that are not with the VM already.
-    fn to_verify(&mut self, mut new: Vec<Tx>) -> Vec<Tx> {
+    fn for_vm(&mut self, mut new: Vec<Tx>) -> Vec<Tx> {
         new.retain(|one| {
             if self.verifying.len() >= self.bounds.verifying {
                 self.forgotten += 1;
