@@ -78,10 +78,10 @@ pub(crate) enum Done {
         call: CallId,
         last: ChainBlock,
     },
-    /// A peer gave transactions that it was asked for.
+    /// What a peer gave that was asked for transactions; `None` if it did not answer.
     Pulled {
         from: NodeId,
-        bytes: Bytes,
+        bytes: Option<Bytes>,
     },
     /// The chain cannot go on.
     Failed(String),

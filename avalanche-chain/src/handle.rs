@@ -20,7 +20,7 @@ use crate::start::Tasks;
 use crate::view::block_info;
 use crate::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, ChainBlock, ChainReader,
-    ChainStatus, Check, Cursor, Error, Events, Outcome, Submit, TransactionInfo, ValidatorView,
+    ChainStatus, Check, Cursor, Error, Events, Outcome, Submit, TransactionInfo, Tx, ValidatorView,
 };
 
 /// How often a client that waits asks whether its transaction was dropped.
@@ -64,7 +64,8 @@ impl ChainHandle {
     pub async fn stop(&self, patience: Duration) -> bool {
         self.stop.send_replace(true);
         let tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let Some(Tasks { running, teller, instance }) = tasks else { return true };
+        let Some(Tasks { running, teller, apps, instance }) = tasks else { return true };
+        apps.abort();
         let ended = tokio::time::timeout(patience, async {
             let _ = running.await;
             let _ = teller.await;
@@ -315,7 +316,7 @@ impl Submit for ChainHandle {
         let results = self.shared.instance.submit(transactions, now).await?;
         let admitted = results.iter().zip(kept);
         let admitted: Vec<_> =
-            admitted.filter_map(|(id, bytes)| Some((*id.as_ref().ok()?, bytes))).collect();
+            admitted.filter(|(id, _)| id.is_ok()).map(|(_, bytes)| Tx::new(bytes)).collect();
         if !admitted.is_empty() {
             // The VM has them. While the engine does not run they wait there.
             let _ = self.commands.send(Command::Admitted(admitted)).await;

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::app::ChainSender;
+use crate::app::{self, ChainSender, ForVm};
 use crate::blocks::{Blocks, Indexed};
 use crate::builder::Builder;
 use crate::clock::Clock;
@@ -28,11 +28,12 @@ use crate::fetched::Fetched;
 use crate::handle::ChainHandle;
 use crate::log::LogWriter;
 use crate::node::{BuildConfig, StoreKind};
-use crate::pool::TransactionGossip;
 use crate::shared::{Fixed, Shared, Signal};
 use crate::teller::{Tell, Teller};
 use crate::waiters::Waiters;
-use crate::{ChainBlock, ChainGenesis, Genesis, GenesisError, Indexer, Proposers};
+use crate::{
+    ChainBlock, ChainGenesis, Genesis, GenesisError, Indexer, Proposers, TransactionGossip,
+};
 
 /// How one chain of a node runs.
 #[derive(Clone, Debug)]
@@ -133,6 +134,7 @@ pub async fn start(
     };
     let index = indexer.reader();
     let indexed = Arc::new(Indexed::new(indexer.height()));
+    let (sender, messages) = ChainSender::new(id, parts.network.clone());
     let context = VmContext {
         network_id: genesis.network_id,
         chain_id: id,
@@ -142,7 +144,7 @@ pub async fn start(
         store: state,
         blocks: Arc::new(Blocks::new(reader.clone(), index.clone(), Arc::clone(&indexed))),
         to_engine: Arc::clone(&signal) as Arc<_>,
-        app_sender: Arc::new(ChainSender),
+        app_sender: Arc::new(sender.clone()),
         hash_key: key,
         threads: threads(),
     };
@@ -181,19 +183,22 @@ pub async fn start(
         log: Arc::new(log),
         fetched: Fetched::new(derived),
         tell,
+        to_vm: sender.to_vm().clone(),
         key,
         stopped,
     };
     // Refused here, where somebody reads it, and not in the task.
     drop(supervisor.engine(&last)?);
     let teller = tokio::spawn(teller.run(told));
+    let apps = app::serve(id, parts.network.clone(), instance.clone(), messages);
+    let apps = tokio::spawn(apps);
     let running = tokio::spawn(supervisor.run(inbox, received));
     Ok(ChainHandle::new(
         shared,
         commands,
         parts.network.clone(),
         stop,
-        Tasks { running, teller, instance },
+        Tasks { running, teller, apps, instance },
     ))
 }
 
@@ -201,6 +206,7 @@ pub async fn start(
 pub(crate) struct Tasks {
     pub(crate) running: JoinHandle<()>,
     pub(crate) teller: JoinHandle<()>,
+    pub(crate) apps: JoinHandle<()>,
     pub(crate) instance: Instance,
 }
 
@@ -213,6 +219,7 @@ struct Supervisor {
     log: Arc<LogWriter>,
     fetched: Fetched,
     tell: mpsc::Sender<Tell>,
+    to_vm: mpsc::Sender<ForVm>,
     key: HashKey,
     stopped: watch::Receiver<bool>,
 }
@@ -293,7 +300,8 @@ impl Supervisor {
             done,
             answers,
             builder,
-            gossip: TransactionGossip::new(seed()?),
+            gossip: TransactionGossip::new(&seed()?),
+            to_vm: self.to_vm.clone(),
             last,
             hash_key: self.key,
         });

@@ -27,14 +27,14 @@ use avalanche_net::wire::Body;
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::app::ForVm;
 use crate::builder::Builder;
 use crate::executor::{Done, Work, tip_of};
 use crate::fetched::Fetched;
 use crate::log::LogWriter;
-use crate::pool::TransactionGossip;
 use crate::shared::{Shared, Snapshot};
 use crate::wire;
-use crate::{AcceptedBlock, ChainBlock, ChainEvent};
+use crate::{AcceptedBlock, ChainBlock, ChainEvent, TransactionGossip, Tx};
 
 /// Messages that are handled in one turn, at most.
 const BATCH: usize = 64;
@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// A block as from a peer.
     Submit(Bytes),
     /// Transactions that the VM admitted from clients of this node.
-    Admitted(Vec<(Id, Bytes)>),
+    Admitted(Vec<Tx>),
     Benched(oneshot::Sender<BTreeSet<NodeId>>),
     /// A block was told: nobody needs its transactions any more.
     Final(Arc<AcceptedBlock>),
@@ -73,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) answers: mpsc::UnboundedSender<Done>,
     pub(crate) builder: Builder,
     pub(crate) gossip: TransactionGossip,
+    pub(crate) to_vm: mpsc::Sender<ForVm>,
     /// The last accepted block.
     pub(crate) last: ChainBlock,
     pub(crate) hash_key: HashKey,
@@ -90,6 +91,9 @@ pub(crate) struct Driver {
     answers: mpsc::UnboundedSender<Done>,
     builder: Builder,
     gossip: TransactionGossip,
+    /// When to look at gossip again.
+    gossip_at: Timestamp,
+    to_vm: mpsc::Sender<ForVm>,
     /// Blocks that were given to the VM to verify, or built by it, and are not decided.
     processing: HashMap<Id, Seen, HashKey>,
     /// The last accepted blocks, newest at the end; never empty.
@@ -129,6 +133,7 @@ impl Driver {
             answers,
             builder,
             gossip,
+            to_vm,
             last,
             hash_key,
         } = parts;
@@ -145,6 +150,8 @@ impl Driver {
             answers,
             builder,
             gossip,
+            gossip_at: Timestamp::ZERO,
+            to_vm,
             processing: HashMap::with_hasher(hash_key),
             recent: VecDeque::from([last.clone()]),
             durable: last.height(),
@@ -213,7 +220,7 @@ impl Driver {
             self.builder.ask();
             self.handle(Input::PendingTransactions).await?;
         }
-        self.gossip(now);
+        self.spread(now);
         self.shared.publish(Snapshot {
             phase: Some(self.engine.phase()),
             preference: self.engine.preference(),
@@ -229,7 +236,7 @@ impl Driver {
     fn wait(&self) -> Duration {
         let now = self.shared.clock.now();
         let engine = self.engine.poll_timeout();
-        let times = [engine, self.builder.due(now), self.gossip.next_time(now)];
+        let times = [engine, self.builder.due(now), Some(self.gossip_at)];
         let next = times.into_iter().flatten().min();
         // An hour stands for ever.
         next.map_or(Duration::from_secs(3_600), |at| at.since(now))
@@ -259,7 +266,8 @@ impl Driver {
         match &delivery.body {
             Body::AppGossip(gossip) => self.pushed(from, &gossip.app_bytes),
             Body::AppRequest(request) => {
-                self.pull_asked(from, request.request_id, &request.app_bytes);
+                let left = delivery.time_left().unwrap_or_default();
+                self.asked(from, request.request_id, &request.app_bytes, left);
             }
             Body::AppResponse(_) | Body::AppError(_) => {}
             body => {
@@ -290,7 +298,7 @@ impl Driver {
                 (call, Answer::Executed(tip_of(&last)))
             }
             Done::Pulled { from, bytes } => {
-                self.pulled(from, &bytes);
+                self.pulled(from, bytes);
                 return Ok(());
             }
             Done::Failed(reason) => {
@@ -325,7 +333,7 @@ impl Driver {
             }
             Command::Admitted(transactions) => {
                 self.builder.pending(self.shared.clock.now(), true);
-                self.gossip.add_own(transactions);
+                self.admitted_here(transactions);
             }
             Command::Benched(answer) => {
                 let _ = answer.send(self.benched.clone());
