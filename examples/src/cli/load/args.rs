@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 ///
 /// Payments are signed ahead on a thread, so that signing takes no time of the run. What is signed
 /// ahead and what is under way are bounded, and so is memory: about 300 bytes a payment of
-/// --sign-ahead, and 500 a payment of --window.
+/// --sign-ahead, and at most 800 a payment of --window.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct LoadArgs {
     /// Payments a second. Without it: as fast as they are taken.
