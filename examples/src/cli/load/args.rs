@@ -38,6 +38,7 @@ pub struct LoadArgs {
     )]
     pub accounts: u32,
     /// How unevenly they pay: the share of account number n is 1 / (n + 1)^S. At 0 all pay alike.
+    /// Mempools take 64 payments of a sender at a time, so the busiest one bounds the whole.
     #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = skew)]
     pub zipf: f64,
     /// The most payments of one request.
