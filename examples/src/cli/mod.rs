@@ -129,11 +129,12 @@ async fn ask(
 
 /// What a request of a client came to, as an error of a command.
 fn failure(error: ClientError) -> CliError {
-    let code = match &error {
-        ClientError::Api { body, .. } => body.code.clone(),
+    let message = error.to_string();
+    let code = match error {
+        ClientError::Api { body, .. } => body.code,
         ClientError::Unreachable { .. } => "unreachable".to_owned(),
         ClientError::Closed { .. } => "closed".to_owned(),
         _ => "unexpected".to_owned(),
     };
-    CliError::failed(code, error.to_string())
+    CliError::failed(code, message)
 }

@@ -30,7 +30,7 @@ impl Passphrase<'_> {
     }
 
     /// A passphrase for a new key; a person types it twice.
-    pub(super) fn new(&self, key: &str) -> Result<Secret, CliError> {
+    pub(super) fn chosen(&self, key: &str) -> Result<Secret, CliError> {
         if let Some(secret) = self.given()? {
             return Ok(secret);
         }
@@ -110,7 +110,7 @@ mod tests {
         }
         for (text, says) in [(String::new(), "empty"), ("a".repeat(1_025), "longer than 1024")] {
             std::fs::write(&path, text).unwrap();
-            let error = Passphrase { file: Some(&path) }.new("k").unwrap_err().to_string();
+            let error = Passphrase { file: Some(&path) }.chosen("k").unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
         std::fs::remove_file(&path).unwrap();

@@ -86,7 +86,7 @@ fn keep(
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let folder = prepare(name, ring)?;
-    let passphrase = ring.passphrase().new(name)?;
+    let passphrase = ring.passphrase().chosen(name)?;
     let path = folder.add(name, &KeyFile::seal(key, &passphrase, Cost::NEW)?)?;
     let address = Address::new(key.verifying_key().to_bytes());
     let path = path.display().to_string();

@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 ///
 /// Payments are signed ahead on a thread, so that signing takes no time of the run. What is signed
 /// ahead and what is under way are bounded, and so is memory: about 300 bytes a payment of
-/// --sign-ahead, and 500 a payment of --window.
+/// --sign-ahead, and at most 800 a payment of --window.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct LoadArgs {
     /// Payments a second. Without it: as fast as they are taken.
@@ -38,6 +38,7 @@ pub struct LoadArgs {
     )]
     pub accounts: u32,
     /// How unevenly they pay: the share of account number n is 1 / (n + 1)^S. At 0 all pay alike.
+    /// Mempools take 64 payments of a sender at a time, so the busiest one bounds the whole.
     #[arg(long, value_name = "S", default_value_t = 0.0, value_parser = skew)]
     pub zipf: f64,
     /// The most payments of one request.

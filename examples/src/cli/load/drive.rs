@@ -16,7 +16,7 @@ use super::book::{Book, Bounds};
 use super::follow::{Seen, follow};
 use super::pace::Pace;
 use super::show::Show;
-use super::sign::{Next, Stock};
+use super::sign::{Dry, Stock};
 use super::verdict::Refusal;
 use crate::cli::CliError;
 
@@ -171,12 +171,12 @@ impl Run {
         let room = u64::try_from(self.book.room()).unwrap_or(u64::MAX);
         for _ in 0..due.min(room) {
             match self.stock.next() {
-                Next::Payment(payment) => {
+                Ok(payment) => {
                     self.book.add(payment);
                     self.begun += 1;
                 }
-                Next::Later => return,
-                Next::End => {
+                Err(Dry::Later) => return,
+                Err(Dry::End) => {
                     self.stock_ended = true;
                     return;
                 }

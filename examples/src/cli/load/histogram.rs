@@ -7,7 +7,7 @@ use std::time::Duration;
 const STEPS: u64 = 64;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 /// Buckets for all durations in microseconds: 30 KiB.
-const BUCKETS: usize = (STEPS * (64 - STEP_BITS as u64 + 1)) as usize;
+const BUCKETS: usize = (1 << STEP_BITS) * (65 - STEP_BITS as usize);
 
 /// Counts durations, by microseconds, in buckets that grow with them.
 #[derive(Clone, Debug)]
@@ -147,10 +147,10 @@ mod tests {
             let mut values: Vec<u64> = (0..size).map(|_| draw.next() % 10_000_000).collect();
             values.iter().for_each(|us| histogram.add(Duration::from_micros(*us)));
             values.sort_unstable();
-            for permille in [0, 1, 500, 950, 990, 999, 1_000] {
-                let rank = (size * permille as usize).div_ceil(1_000).max(1);
+            for permille in [0_u16, 1, 500, 950, 990, 999, 1_000] {
+                let rank = (size * usize::from(permille)).div_ceil(1_000).max(1);
                 let exact = values[rank - 1];
-                let found = histogram.permille(permille);
+                let found = histogram.permille(permille.into());
                 assert!((exact..=exact + exact / STEPS).contains(&found), "{size} {permille}");
             }
             assert_eq!(histogram.permille(1_000), *values.last().unwrap());

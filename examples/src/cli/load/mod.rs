@@ -47,8 +47,11 @@ pub(super) async fn run(
     run.drive(ready.next, &mut Show::new(output, args.total())).await?;
     run.stop().await;
     let open = run.book.undecided();
-    let found = check::receipts(clients, open, quiet).await;
-    run.found(&found);
+    // Whoever has interrupted twice does not want to wait for this, either.
+    tokio::select! {
+        found = check::receipts(clients, open, quiet) => run.found(&found),
+        _ = tokio::signal::ctrl_c() => {}
+    }
     run.book.close();
     let report = Report {
         book: &run.book,

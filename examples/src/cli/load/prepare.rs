@@ -90,7 +90,7 @@ async fn find(clients: &[Client]) -> Result<(&Client, Id), CliError> {
 async fn wait_until_quiet(client: &Client) {
     let started = Instant::now();
     while started.elapsed() < QUIET {
-        match client.pending(0).await {
+        match client.pending(1).await {
             Ok(pending) if pending.count > 0 => sleep(Duration::from_millis(100)).await,
             _ => return,
         }

@@ -69,7 +69,7 @@ impl Report<'_> {
             .with("accepted", format!("{} (final, in {:.3?})", counts.accepted, self.book.span()))
             .with("rejected", counts.rejected)
             .with("lost", counts.lost)
-            .with("a second", format!("{:.1}", self.tps()))
+            .with("tps", format!("{:.1}", self.tps()))
             .with("latency", format!("p50 {} ms, p95 {} ms, p99 {} ms", ms(500), ms(950), ms(990)));
         let extra = [
             ("sent again", counts.resent),

@@ -106,12 +106,10 @@ pub(super) struct Stock {
     signed: Arc<AtomicU64>,
 }
 
-/// What [`Stock::next`] has.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// A payment.
-    Payment(Payment),
-    /// None at the moment.
+/// Why [`Stock::next`] has nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dry {
+    /// Signing is behind.
     Later,
     /// There will be no more.
     End,
@@ -153,18 +151,18 @@ impl Stock {
     }
 
     /// The next payment, in order.
-    pub(super) fn next(&mut self) -> Next {
+    pub(super) fn next(&mut self) -> Result<Payment, Dry> {
         if self.at_hand.is_empty() {
             match self.chunks.try_recv() {
                 Ok(chunk) => {
                     self.at_hand = chunk;
                     self.at_hand.reverse();
                 }
-                Err(mpsc::error::TryRecvError::Empty) => return Next::Later,
-                Err(mpsc::error::TryRecvError::Disconnected) => return Next::End,
+                Err(mpsc::error::TryRecvError::Empty) => return Err(Dry::Later),
+                Err(mpsc::error::TryRecvError::Disconnected) => return Err(Dry::End),
             }
         }
-        self.at_hand.pop().map_or(Next::Later, Next::Payment)
+        self.at_hand.pop().ok_or(Dry::Later)
     }
 }
 
@@ -222,12 +220,12 @@ mod tests {
             let ahead = stock.signed() - taken.len() as u64;
             assert!(ahead <= 4 * CHUNK as u64, "{ahead}");
             match stock.next() {
-                Next::Payment(payment) => taken.push(payment),
-                Next::Later => thread::yield_now(),
-                Next::End => break,
+                Ok(payment) => taken.push(payment),
+                Err(Dry::Later) => thread::yield_now(),
+                Err(Dry::End) => break,
             }
         }
         assert_eq!(taken, expected);
-        assert_eq!(stock.next(), Next::End);
+        assert_eq!(stock.next(), Err(Dry::End));
     }
 }
