@@ -53,11 +53,18 @@ pub async fn first(client: &Client, chain: Id) -> Result<First, String> {
         let payment = sign(chain, from, from + 1, nonce, PATIENCE.as_secs());
         let begun = Instant::now();
         loop {
-            // The same one: whichever attempt arrived, it is paid once.
+            // The same one each time: whichever attempt arrived, it is paid once.
             let submit = || client.submit_within(payment.as_bytes().to_vec(), ATTEMPT);
-            let done = again(submit).await?;
-            if let (true, Some(height)) = (done.is_final(), done.height) {
-                return Ok(First { transaction: done.id, height, took: begun.elapsed() });
+            let done = match again(submit).await {
+                // An attempt before this one arrived.
+                Err(ClientError::Api { status: 409, .. }) => {
+                    sleep(REST).await;
+                    again(|| client.transaction(payment.id())).await?
+                }
+                outcome => Some(outcome?),
+            };
+            if let Some((true, Some(height))) = done.map(|done| (done.is_final(), done.height)) {
+                return Ok(First { transaction: payment.id(), height, took: begun.elapsed() });
             }
         }
     };
