@@ -51,7 +51,7 @@ pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
 pub use handle::ChainHandle;
-pub use indexer::{IndexReader, Indexer};
+pub use indexer::{CaughtUp, IndexReader, Indexer};
 pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
     AddressPage, BLOCKS_BYTES_MAX, BlockAt, BlockInfo, BlockStatus, Chain, ChainReader,

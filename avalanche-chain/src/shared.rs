@@ -12,6 +12,7 @@ use avalanche_store::LogReader;
 use avalanche_vm::{BlockContents, Instance, InstanceState, ToEngine};
 use tokio::sync::{Notify, broadcast};
 
+use crate::blocks::Indexed;
 use crate::clock::Clock;
 use crate::waiters::Waiters;
 use crate::{ChainEvent, Finality, IndexReader};
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     pub(crate) log: LogReader,
     pub(crate) index: IndexReader,
+    pub(crate) indexed: Arc<Indexed>,
     pub(crate) contents: Option<Arc<dyn BlockContents>>,
     pub(crate) instance: Instance,
     pub(crate) waiters: Waiters,
@@ -86,6 +88,7 @@ pub(crate) struct Fixed {
     pub(crate) clock: Arc<Clock>,
     pub(crate) log: LogReader,
     pub(crate) index: IndexReader,
+    pub(crate) indexed: Arc<Indexed>,
     pub(crate) contents: Option<Arc<dyn BlockContents>>,
     pub(crate) instance: Instance,
     pub(crate) waiters: Waiters,
@@ -112,6 +115,7 @@ impl Shared {
             clock,
             log,
             index,
+            indexed,
             contents,
             instance,
             waiters,
@@ -127,6 +131,7 @@ impl Shared {
             clock,
             log,
             index,
+            indexed,
             contents,
             instance,
             waiters,

@@ -10,8 +10,8 @@ use avalanche_net::identity::Identity;
 use avalanche_net::network::{Inbox, Network};
 use avalanche_store::recovery::{Base, Found, StateFound, plan};
 use avalanche_store::{
-    BlockLog, KeyValue, LogConfig, LogReader, MemoryStore, RedbConfig, RedbStore, SledConfig,
-    SledStore,
+    BlockLog, KeyValue, LogConfig, LogReader, MemoryStore, Prefixed, RedbConfig, RedbStore,
+    SledConfig, SledStore,
 };
 use avalanche_vm::{Instance, ManagerError, VmContext, VmFactory, VmManager};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::ChainSender;
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, Indexed};
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::driver::{COMMANDS_MAX, Command, Driver, Parts};
@@ -85,6 +85,8 @@ pub enum StartError {
     Vm(avalanche_vm::Error),
     /// The network refuses the chain.
     Network(avalanche_net::network::Error),
+    /// The index cannot be used.
+    Index(crate::Error),
     /// The engine refuses its configuration.
     Engine(avalanche_consensus::Error),
     /// The system has no thread or no randomness left.
@@ -118,15 +120,19 @@ pub async fn start(
     let reader = log.reader().clone();
     let key = HashKey::from_seed(seed()?);
     let (signal, clock) = (Arc::new(Signal::default()), Arc::new(Clock::default()));
-    let (indexer, index) = {
-        let (rows, reader, contents) = (Arc::clone(&derived), reader.clone(), factory.contents());
+    let indexer = {
+        let rows = Prefixed::new(Arc::clone(&derived), *b"index/");
+        let (reader, contents) = (reader.clone(), factory.contents());
         blocking(move || {
-            let (mut indexer, index) = Indexer::open(rows)?;
-            indexer.catch_up(&reader, contents.as_deref())?;
-            Ok::<_, avalanche_store::Error>((indexer, index))
+            let mut indexer = Indexer::open(Arc::new(rows))?;
+            let caught_up = indexer.catch_up(&reader, contents.as_deref())?;
+            tracing::info!(?caught_up, "the index");
+            Ok::<_, crate::Error>(indexer)
         })
         .await??
     };
+    let index = indexer.reader();
+    let indexed = Arc::new(Indexed::new(indexer.height()));
     let context = VmContext {
         network_id: genesis.network_id,
         chain_id: id,
@@ -134,7 +140,7 @@ pub async fn start(
         genesis: vm_genesis.into(),
         config: config.vm.clone().into(),
         store: state,
-        blocks: Arc::new(Blocks::new(reader.clone(), index.clone())),
+        blocks: Arc::new(Blocks::new(reader.clone(), index.clone(), Arc::clone(&indexed))),
         to_engine: Arc::clone(&signal) as Arc<_>,
         app_sender: Arc::new(ChainSender),
         hash_key: key,
@@ -153,6 +159,7 @@ pub async fn start(
         clock,
         log: reader,
         index,
+        indexed,
         contents: factory.contents(),
         instance: instance.clone(),
         waiters: Waiters::new(key),
@@ -473,6 +480,7 @@ impl fmt::Display for StartError {
             Self::Manager(error) => error.fmt(f),
             Self::Vm(error) => error.fmt(f),
             Self::Network(error) => error.fmt(f),
+            Self::Index(error) => error.fmt(f),
             Self::Engine(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
         }
@@ -489,6 +497,7 @@ impl error::Error for StartError {
             Self::Manager(error) => error,
             Self::Vm(error) => error,
             Self::Network(error) => error,
+            Self::Index(error) => error,
             Self::Engine(error) => error,
             Self::System(error) => error,
         })
@@ -511,4 +520,5 @@ from! {
     Manager: ManagerError,
     Vm: avalanche_vm::Error,
     Network: avalanche_net::network::Error,
+    Index: crate::Error,
 }

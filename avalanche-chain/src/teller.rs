@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avalanche_consensus::{Height, Id};
-use avalanche_store::Error;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -67,7 +66,7 @@ impl Teller {
         block: ChainBlock,
         finality: Option<Duration>,
     ) -> Result<(), String> {
-        let next = self.shared.index.height().and_then(Height::next);
+        let next = self.shared.indexed.get().and_then(Height::next);
         if next.is_some_and(|next| next < block.height()) {
             self.catch_up(block.height().previous()).await?;
         }
@@ -80,7 +79,7 @@ impl Teller {
     /// Blocks of the log above the index, up to a height.
     async fn catch_up(&mut self, last: Option<Height>) -> Result<(), String> {
         loop {
-            let next = self.shared.index.height().map_or(Some(Height::GENESIS), Height::next);
+            let next = self.shared.indexed.get().map_or(Some(Height::GENESIS), Height::next);
             let Some(height) = next.filter(|next| Some(*next) <= last) else { return Ok(()) };
             let log = self.shared.log.clone();
             let read =
@@ -104,13 +103,15 @@ impl Teller {
         let contents = self.shared.contents.clone();
         let indexed = block.clone();
         let work = move || {
-            let applied: Result<Vec<Id>, Error> = indexer.apply(&indexed, contents.as_deref());
+            let applied: Result<Vec<Id>, crate::Error> =
+                indexer.apply(&indexed, contents.as_deref());
             (indexer, applied)
         };
         let (indexer, applied) = blocking(work).await.map_err(|error| error.to_string())?;
         self.indexer = Some(indexer);
         let transactions =
             applied.map_err(|error| format!("the index cannot be written: {error}"))?;
+        self.shared.indexed.set(block.height());
         self.shared.count(transactions.len(), finality);
         self.shared.waiters.wake(&transactions);
         let block = block_info(&self.shared, &block, BlockStatus::Accepted);

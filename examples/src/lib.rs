@@ -1,6 +1,7 @@
 //! What the example programs share, and the README as doctests. The rules of the repository are the
 //! tests beside this library.
 
+pub mod cli;
 pub mod demo;
 pub mod devnet;
 pub mod node;
