@@ -56,16 +56,17 @@ pub async fn first(client: &Client, chain: Id) -> Result<First, String> {
             // The same one each time: whichever attempt arrived, it is paid once.
             let submit = || client.submit_within(payment.as_bytes().to_vec(), ATTEMPT);
             let done = match again(submit).await {
-                // An attempt before this one arrived.
-                Err(ClientError::Api { status: 409, .. }) => {
-                    sleep(REST).await;
-                    again(|| client.transaction(payment.id())).await?
-                }
-                outcome => Some(outcome?),
+                Ok(done) => done,
+                // It may be that an attempt before this one arrived.
+                Err(refused) => match again(|| client.transaction(payment.id())).await? {
+                    Some(done) => done,
+                    None => return Err(refused),
+                },
             };
-            if let Some((true, Some(height))) = done.map(|done| (done.is_final(), done.height)) {
+            if let (true, Some(height)) = (done.is_final(), done.height) {
                 return Ok(First { transaction: payment.id(), height, took: begun.elapsed() });
             }
+            sleep(REST).await;
         }
     };
     match timeout(PATIENCE, attempts).await {
