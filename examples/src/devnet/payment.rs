@@ -53,12 +53,20 @@ pub async fn first(client: &Client, chain: Id) -> Result<First, String> {
         let payment = sign(chain, from, from + 1, nonce, PATIENCE.as_secs());
         let begun = Instant::now();
         loop {
-            // The same one: whichever attempt arrived, it is paid once.
+            // The same one each time: whichever attempt arrived, it is paid once.
             let submit = || client.submit_within(payment.as_bytes().to_vec(), ATTEMPT);
-            let done = again(submit).await?;
+            let done = match again(submit).await {
+                Ok(done) => done,
+                // It may be that an attempt before this one arrived.
+                Err(refused) => match again(|| client.transaction(payment.id())).await? {
+                    Some(done) => done,
+                    None => return Err(refused),
+                },
+            };
             if let (true, Some(height)) = (done.is_final(), done.height) {
-                return Ok(First { transaction: done.id, height, took: begun.elapsed() });
+                return Ok(First { transaction: payment.id(), height, took: begun.elapsed() });
             }
+            sleep(REST).await;
         }
     };
     match timeout(PATIENCE, attempts).await {

@@ -217,7 +217,10 @@ mod tests {
     ];
     const SHORT: Event = Event::Ended { lived: Duration::from_secs(1) };
 
-    /// What each event does in each of [`STATES`]: the next state, and the action.
+    /// What comes of an event: the next state, and the action; or a refusal.
+    type Done = Result<(State, Option<Action>), ()>;
+
+    /// What each event does in each of [`STATES`].
     #[test]
     fn every_event_in_every_state() {
         use Action::{Finish, Kill, Rest, Spawn};
@@ -225,7 +228,7 @@ mod tests {
         let [down_next, again_next] = [false, true].map(|again| State::Ending { again });
         let rest = Some(Rest(REST_MIN));
         let refused = Err(());
-        let table: [(Event, [Result<(State, Option<Action>), ()>; 7]); 8] = [
+        let table: [(Event, [Done; 7]); 8] = [
             (
                 Event::Ready,
                 [

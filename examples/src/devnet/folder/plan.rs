@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use avalanche_chain::node::{BootstrapPeer, NodeConfig};
@@ -109,15 +110,7 @@ pub fn genesis(validators: &[&Identity], timestamp_ms: u64) -> Result<Genesis, D
 /// does not know.
 pub fn plan(folder: &Folder) -> Result<Network, DevnetError> {
     let dirs: Vec<_> = (1..=folder.layout.nodes.len()).map(|n| format!("node-{n}")).collect();
-    let mut identities = Vec::with_capacity(dirs.len());
-    for dir in &dirs {
-        let dir = folder.path.join(dir);
-        fs::create_dir_all(&dir)
-            .map_err(|error| DevnetError::folder(&dir, format!("it cannot be made: {error}")))?;
-        let identity = Identity::load_or_create(&dir.join(STAKING))
-            .map_err(|error| DevnetError::folder(&dir, error.to_string()))?;
-        identities.push(identity);
-    }
+    let identities = identities(dirs.iter().map(|dir| folder.path.join(dir)))?;
     let path = folder.path.join(GENESIS);
     let validators: Vec<&Identity> = identities.iter().collect();
     let genesis = match fs::read(&path) {
@@ -164,6 +157,20 @@ pub fn plan(folder: &Folder) -> Result<Network, DevnetError> {
     Ok(Network { nodes: plans, chain: chain.unwrap_or_default() })
 }
 
+/// The keys in these folders, which are made if they are not there: at once, since that waits for
+/// the disk most of the time. There are at most a hundred.
+fn identities(dirs: impl Iterator<Item = PathBuf>) -> Result<Vec<Identity>, DevnetError> {
+    let one = |dir: &Path| {
+        Identity::load_or_create(&dir.join(STAKING))
+            .map_err(|error| DevnetError::folder(dir, error.to_string()))
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = dirs.map(|dir| scope.spawn(move || one(&dir))).collect();
+        let ended = |_| DevnetError::Node("a thread that makes keys ended without any".to_owned());
+        threads.into_iter().map(|thread| thread.join().map_err(ended)?).collect()
+    })
+}
+
 /// Reads a genesis, which has to be of exactly these validators.
 fn check(path: &Path, bytes: &[u8], validators: &[&Identity]) -> Result<Genesis, DevnetError> {
     let genesis =
@@ -187,10 +194,6 @@ fn check(path: &Path, bytes: &[u8], validators: &[&Identity]) -> Result<Genesis,
 
 /// Bytes in hexadecimal.
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
