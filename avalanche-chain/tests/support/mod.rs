@@ -1,6 +1,4 @@
 //! Payments for tests: accounts, transfers, clusters in folders that go when the test ends.
-#![expect(dead_code, reason = "each test uses some of it")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
