@@ -109,7 +109,20 @@ pub async fn start(
     config: ChainConfig,
     parts: &ChainParts,
 ) -> Result<ChainHandle, StartError> {
-    let id = genesis.chain_id(chain)?;
+    let inbox = parts.network.register(genesis.chain_id(chain)?)?;
+    start_with(inbox, genesis, chain, config, parts).await
+}
+
+/// [`start`] with the chain's messages, which were registered before: peers that are faster are
+/// answered a little later, instead of never.
+pub(crate) async fn start_with(
+    inbox: Inbox,
+    genesis: &Genesis,
+    chain: &ChainGenesis,
+    config: ChainConfig,
+    parts: &ChainParts,
+) -> Result<ChainHandle, StartError> {
+    let id = inbox.chain();
     let factory = parts.vms.registry().resolve(&chain.vm).map_err(ManagerError::from)?;
     let vm_genesis = chain.vm_genesis()?;
     let first = genesis_block(&*factory, &vm_genesis)?;
@@ -168,7 +181,6 @@ pub async fn start(
         signal,
     };
     let shared = Arc::new(Shared::new(fixed, tip_of(&last)));
-    let inbox = parts.network.register(id)?;
     let (commands, received) = mpsc::channel(COMMANDS_MAX);
     let (tell, told) = mpsc::channel(TELL_MAX);
     let teller = Teller::new(Arc::clone(&shared), indexer, commands.downgrade());

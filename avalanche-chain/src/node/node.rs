@@ -10,16 +10,16 @@ use async_trait::async_trait;
 use avalanche_consensus::engine::EngineConfig;
 use avalanche_consensus::{Id, NodeId};
 use avalanche_net::identity::Identity;
-use avalanche_net::network::{Network, NetworkConfig};
+use avalanche_net::network::{Inbox, Network, NetworkConfig};
 use avalanche_net::queue::LaneLimit;
 use avalanche_net::throttle::{BandwidthConfig, PoolConfig};
 use avalanche_net::wire::Compression;
 use avalanche_vm::{ManagerConfig, VmManager, VmRegistry};
 
 use super::{NodeConfig, NodeError};
+use crate::start::start_with;
 use crate::{
-    Chain, ChainConfig, ChainHandle, ChainParts, Check, Genesis, HealthReport, NodeReader,
-    PeerView, start,
+    Chain, ChainConfig, ChainHandle, ChainParts, Check, Genesis, HealthReport, NodeReader, PeerView,
 };
 
 /// A running node. A clone is the same node.
@@ -57,6 +57,9 @@ impl Node {
         let network = Network::start(network_config(&config, &genesis), Arc::clone(&identity))
             .await
             .map_err(NodeError::Network)?;
+        // Before anything slow: peers that are faster send already.
+        let inboxes = register(&network, &genesis)
+            .map_err(|(name, source)| NodeError::Chain { name, source })?;
         let validators = genesis.peer_validators();
         let validators = validators.map_err(|source| NodeError::Genesis { path, source })?;
         network.set_validators(Id::EMPTY, validators);
@@ -78,7 +81,7 @@ impl Node {
             chains: Arc::default(),
             config: Arc::new(config),
         };
-        match node.start_chains(&parts).await {
+        match node.start_chains(inboxes, &parts).await {
             Ok(chains) => node.chains = Arc::new(chains),
             Err(error) => {
                 node.shutdown().await;
@@ -88,9 +91,13 @@ impl Node {
         Ok(node)
     }
 
-    async fn start_chains(&self, parts: &ChainParts) -> Result<Vec<ChainHandle>, NodeError> {
+    async fn start_chains(
+        &self,
+        inboxes: Vec<Inbox>,
+        parts: &ChainParts,
+    ) -> Result<Vec<ChainHandle>, NodeError> {
         let mut chains = Vec::with_capacity(self.genesis.chains.len());
-        for chain in &self.genesis.chains {
+        for (chain, inbox) in self.genesis.chains.iter().zip(inboxes) {
             let settings = self.config.vm.get(&chain.name);
             let config = ChainConfig {
                 dir: self.config.data_dir.join("chains").join(&chain.name),
@@ -100,7 +107,7 @@ impl Node {
                 engine: EngineConfig::default(),
             };
             make_dir(&config.dir)?;
-            let started = start(&self.genesis, chain, config, parts).await;
+            let started = start_with(inbox, &self.genesis, chain, config, parts).await;
             match started {
                 Ok(handle) => chains.push(handle),
                 Err(source) => {
@@ -225,6 +232,19 @@ impl NodeReader for Node {
         });
         HealthReport { checks }
     }
+}
+
+/// Takes the messages of all chains from now on.
+fn register(
+    network: &Network,
+    genesis: &Genesis,
+) -> Result<Vec<Inbox>, (String, crate::StartError)> {
+    let one = |chain: &crate::ChainGenesis| {
+        let named = |error: crate::StartError| (chain.name.clone(), error);
+        let id = genesis.chain_id(chain).map_err(|error| named(error.into()))?;
+        network.register(id).map_err(|error| named(error.into()))
+    };
+    genesis.chains.iter().map(one).collect()
 }
 
 /// What a network of this node is like. Lanes and pools are larger than AvalancheGo's, which drop
