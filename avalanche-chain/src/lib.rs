@@ -33,7 +33,7 @@ pub use block::{
 pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
-pub use indexer::{CaughtUp, IndexReader, Indexer};
+pub use indexer::{CaughtUp, IndexReader, IndexedBlocks, Indexer};
 pub use pool::{AppRoute, TransactionGossip, Tx};
 pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{
