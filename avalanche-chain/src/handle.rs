@@ -122,9 +122,17 @@ impl ChainHandle {
     }
 
     async fn logged(&self, at: Height) -> Result<Option<ChainBlock>, Error> {
+        if let Some(block) = self.shared.recent.block(at) {
+            return Ok(Some(block));
+        }
         let log = self.shared.log.clone();
         let block = blocking(move || log.get(at)).await??;
         Ok(block.and_then(|block| ChainBlock::decode(Bytes::from(block.bytes)).ok()))
+    }
+
+    async fn final_at(&self, id: Id, at: Cursor) -> Result<TransactionInfo, Error> {
+        let status = TransactionStatus::Accepted { height: at.height, index: at.index };
+        Ok(TransactionInfo { id, status, receipt: self.receipt(at).await? })
     }
 
     async fn receipt(&self, at: Cursor) -> Result<Option<String>, Error> {
@@ -232,21 +240,27 @@ impl ChainReader for ChainHandle {
     }
 
     async fn transaction(&self, id: Id) -> Result<TransactionInfo, Error> {
+        if let Some(at) = self.shared.recent.transaction(&id) {
+            return self.final_at(id, at).await;
+        }
+        // Most of those that are asked for wait: the VM says so without a look at the disk.
+        let known = self.shared.instance.transaction_status(id).await;
+        if let Ok(status @ (TransactionStatus::Pending | TransactionStatus::Processing { .. })) =
+            known
+        {
+            return Ok(TransactionInfo { id, status, receipt: None });
+        }
         let index = self.shared.index.clone();
         if let Some(at) = blocking(move || index.transaction(&id)).await?? {
-            let status = TransactionStatus::Accepted { height: at.height, index: at.index };
-            return Ok(TransactionInfo { id, status, receipt: self.receipt(at).await? });
+            return self.final_at(id, at).await;
         }
-        let status = match self.shared.instance.transaction_status(id).await {
+        let status = match known {
+            // The VM accepts before the index does, and it is told only after both.
+            Ok(TransactionStatus::Accepted { .. }) => TransactionStatus::Pending,
             Ok(status) => status,
             // What is durable can be told without a VM; the rest cannot.
             Err(avalanche_vm::Error::NotReady { .. }) => TransactionStatus::Unknown,
             Err(error) => return Err(error.into()),
-        };
-        // The VM accepts before the index does, and it is told only after both.
-        let status = match status {
-            TransactionStatus::Accepted { .. } => TransactionStatus::Pending,
-            other => other,
         };
         Ok(TransactionInfo { id, status, receipt: None })
     }

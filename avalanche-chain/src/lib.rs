@@ -34,6 +34,7 @@ pub mod node;
 mod pool;
 mod proposer;
 mod reader;
+mod recent;
 mod shared;
 mod start;
 mod teller;
@@ -51,7 +52,7 @@ pub use error::Error;
 pub use events::{AcceptedBlock, ChainEvent, Events};
 pub use genesis::{ChainGenesis, Genesis, GenesisError, GenesisValidator, ProposerRules};
 pub use handle::ChainHandle;
-pub use indexer::{CaughtUp, IndexReader, Indexer};
+pub use indexer::{CaughtUp, IndexReader, IndexedBlocks, Indexer};
 pub use pool::{AppRoute, TransactionGossip, Tx};
 pub use proposer::{MayNotPropose, Proposers};
 pub use reader::{

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::blocks::Indexed;
 use crate::clock::Clock;
+use crate::recent::Recent;
 use crate::waiters::Waiters;
 use crate::{ChainEvent, Finality, IndexReader};
 
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) contents: Option<Arc<dyn BlockContents>>,
     pub(crate) instance: Instance,
     pub(crate) waiters: Waiters,
+    pub(crate) recent: Recent,
     pub(crate) signal: Arc<Signal>,
     events: broadcast::Sender<ChainEvent>,
     snapshot: Mutex<Snapshot>,
@@ -92,6 +94,7 @@ pub(crate) struct Fixed {
     pub(crate) contents: Option<Arc<dyn BlockContents>>,
     pub(crate) instance: Instance,
     pub(crate) waiters: Waiters,
+    pub(crate) recent: Recent,
     pub(crate) signal: Arc<Signal>,
 }
 
@@ -119,6 +122,7 @@ impl Shared {
             contents,
             instance,
             waiters,
+            recent,
             signal,
         } = fixed;
         Self {
@@ -135,6 +139,7 @@ impl Shared {
             contents,
             instance,
             waiters,
+            recent,
             signal,
             events: broadcast::channel(crate::Events::CAPACITY).0,
             snapshot: Mutex::new(snapshot),

@@ -28,6 +28,7 @@ use crate::fetched::Fetched;
 use crate::handle::ChainHandle;
 use crate::log::LogWriter;
 use crate::node::{BuildConfig, StoreKind};
+use crate::recent::Recent;
 use crate::shared::{Fixed, Shared, Signal};
 use crate::teller::{Tell, Teller};
 use crate::waiters::Waiters;
@@ -145,7 +146,7 @@ pub(crate) async fn start_with(
         })
         .await??
     };
-    let index = indexer.reader();
+    let index = indexer.reader(Arc::new(reader.clone()), factory.contents());
     let indexed = Arc::new(Indexed::new(indexer.height()));
     let (sender, messages) = ChainSender::new(id, parts.network.clone());
     let context = VmContext {
@@ -178,6 +179,7 @@ pub(crate) async fn start_with(
         contents: factory.contents(),
         instance: instance.clone(),
         waiters: Waiters::new(key),
+        recent: Recent::new(key),
         signal,
     };
     let shared = Arc::new(Shared::new(fixed, tip_of(&last)));

@@ -113,6 +113,7 @@ impl Teller {
             applied.map_err(|error| format!("the index cannot be written: {error}"))?;
         self.shared.indexed.set(block.height());
         self.shared.count(transactions.len(), finality);
+        self.shared.recent.add(block.clone(), transactions.clone());
         self.shared.waiters.wake(&transactions);
         let block = block_info(&self.shared, &block, BlockStatus::Accepted);
         let accepted = Arc::new(AcceptedBlock { block, transactions, finality });

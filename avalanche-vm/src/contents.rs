@@ -10,7 +10,7 @@ use crate::Error;
 ///
 /// Everything is a pure function of the arguments: an index can be built again from a block log
 /// alone, without the VM's state, in any thread. Blocks that are given were accepted, so that
-/// validity is not in question. The number and order of transactions are the same in all three
+/// validity is not in question. The number and order of transactions are the same in all
 /// methods.
 pub trait BlockContents: Send + Sync {
     /// Calls `visit` with the name of each transaction and the addresses that it touches, each of
@@ -31,6 +31,22 @@ pub trait BlockContents: Send + Sync {
     ///
     /// [`Error::Invalid`] if these bytes are no block of this VM.
     fn count(&self, block: &[u8]) -> Result<u32, Error>;
+
+    /// The name of the transaction at a place, from 0; `None` if there are not so many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if these bytes are no block of this VM.
+    fn name(&self, block: &[u8], index: u32) -> Result<Option<Id>, Error> {
+        let (mut at, mut found) = (0, None);
+        self.transactions(block, &mut |name, _| {
+            if at == index {
+                found = Some(name);
+            }
+            at += 1;
+        })?;
+        Ok(found)
+    }
 
     /// The receipt, a JSON object, of the transaction at a place, from 0; `None` if there are not
     /// so many. `block_id` and `height` are those by which clients know the block.

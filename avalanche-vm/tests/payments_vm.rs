@@ -366,12 +366,14 @@ fn an_index_needs_a_blocks_bytes_alone() {
         for (index, name) in (0..).zip(&names) {
             let own = reader(&mut chain).receipt(name).unwrap();
             assert_eq!(own.index, index);
+            assert_eq!(contents.name(block.bytes(), index).unwrap(), Some(*name));
             let json = contents.receipt(block.bytes(), block.id(), height, index).unwrap();
             assert_eq!(json, Some(own.to_json()));
             let json = contents.receipt(block.bytes(), other, height, index).unwrap().unwrap();
             assert!(json.contains(&format!("\"block\":\"{other}\"")), "{json}");
         }
         assert_eq!(contents.receipt(block.bytes(), other, height, 3).unwrap(), None);
+        assert_eq!(contents.name(block.bytes(), 3).unwrap(), None);
         assert!(contents.count(b"no block").unwrap_err().as_invalid().is_some());
         let genesis = factory().genesis(&genesis(4).encode()).unwrap();
         assert_eq!(contents.count(genesis.bytes()).unwrap(), 0);

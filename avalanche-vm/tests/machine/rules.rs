@@ -97,6 +97,8 @@ fn an_index_needs_a_blocks_bytes_alone() {
             format!("{{\"id\":\"{id}\",\"height\":\"1\",\"index\":1,\"block\":\"{name}\"}}");
         assert_eq!(json, Some(wanted));
         assert_eq!(contents.receipt(block.bytes(), name, height, 2).unwrap(), None);
+        let names = [0, 1, 2].map(|at| contents.name(block.bytes(), at).unwrap());
+        assert_eq!(names, [Some(sent[0]), Some(sent[1]), None]);
         assert!(contents.count(b"no block").unwrap_err().as_invalid().is_some());
     });
 }

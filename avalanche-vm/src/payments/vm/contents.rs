@@ -2,7 +2,7 @@
 
 use avalanche_consensus::{Height, Id};
 
-use crate::payments::{BlockRef, Receipt};
+use crate::payments::{BlockRef, Receipt, TransferRef};
 use crate::{BlockContents, Error};
 
 /// Reads blocks of payments: each transfer touches its sender and its recipient.
@@ -26,6 +26,12 @@ impl BlockContents for PaymentsContents {
     fn count(&self, block: &[u8]) -> Result<u32, Error> {
         // A block has at most some thousands.
         Ok(u32::try_from(BlockRef::decode(block)?.transfers.len()).unwrap_or(u32::MAX))
+    }
+
+    fn name(&self, block: &[u8], index: u32) -> Result<Option<Id>, Error> {
+        let decoded = BlockRef::decode(block)?;
+        let at = usize::try_from(index).ok();
+        Ok(at.and_then(|at| decoded.transfers.get(at)).map(TransferRef::id))
     }
 
     fn receipt(
