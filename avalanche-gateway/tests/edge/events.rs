@@ -206,7 +206,7 @@ fn count_covered(event: &Event, covered: &mut Covered) {
 fn whatever_happens_in_between_nothing_is_missing_and_nothing_comes_twice() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(48)
+        ..ProptestConfig::with_cases(24)
     });
     let covered = std::sync::Mutex::new(Covered::default());
     let both = vec![Topic::Blocks, Topic::Transactions];

@@ -332,6 +332,15 @@ async fn memory_of_bodies_is_bounded_and_given_back() {
     until(async || served.ask(&large).await.status == 503).await;
     assert_eq!(served.ask(&large).await.error().code, "busy");
     assert_eq!(served.ask(&Request::octets(TX, vec![1; 1_000])).await.status, 200);
+    // Chunks say no length first.
+    let mut chunks = b"POST /api/v1/chains/payments/transactions HTTP/1.1\r\nhost: x\r\n\
+        content-type: application/octet-stream\r\ntransfer-encoding: chunked\r\n\
+        connection: close\r\n\r\nc350\r\n"
+        .to_vec();
+    chunks.extend([1; 50_000]);
+    chunks.extend(b"\r\n0\r\n\r\n");
+    let response = Response::read(&raw(served.address, &chunks).await);
+    assert_eq!((response.status, &*response.error().code), (503, "busy"));
     holding.write_all(&[1; 90_000]).await.unwrap();
     assert_eq!(Response::read(&rest(&mut holding).await).status, 200);
     assert_eq!(served.ask(&large).await.status, 200);
