@@ -297,6 +297,8 @@ async fn an_event_before_its_block_is_in_the_log_is_made_up_for() {
     let served = Served::new().await;
     let chain = &served.node.payments;
     let mut events = open(&served, &[Topic::Blocks], Start::From(4)).await;
+    // On one thread, whoever can go on does before this one: the log has been read to its end.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     let [four, five] = [chain.accept_silently(&[]), chain.accept_silently(&[])];
     // The fourth is never told of.
     chain.tell(ChainEvent::Accepted(Arc::new(five.clone())));

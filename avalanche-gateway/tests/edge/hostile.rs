@@ -216,6 +216,15 @@ async fn slow_heads_and_slow_bodies_are_408() {
     let response = Response::read(&rest(&mut kept).await);
     assert_eq!(response.status, 200);
     assert_eq!(response.json()["api"], "v1");
+    // And one whose body came after the head.
+    let mut kept = TcpStream::connect(served.address).await.unwrap();
+    kept.write_all(slow_body.replace(": 10", ": 3").trim_end_matches("abc").as_bytes())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    kept.write_all(b"abc").await.unwrap();
+    let response = Response::read(&rest(&mut kept).await);
+    assert_eq!((response.status, &response.json()["status"]), (200, &"accepted".into()));
     // Whoever says nothing is closed without a word.
     let mut silent = TcpStream::connect(served.address).await.unwrap();
     assert_eq!(rest(&mut silent).await, b"");
