@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId};
-use avalanche_gateway::api::{BlockForm, Cause, TransactionStatus, frame};
-use avalanche_gateway::client::{BlockAt, Client, ClientError};
+use avalanche_gateway::api::{BlockForm, Cause, Event, TransactionStatus, frame};
+use avalanche_gateway::client::{BlockAt, Client, ClientError, EventsQuery};
 use avalanche_gateway::forward::{ForwardConfig, Forwarder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -153,7 +153,7 @@ fn urls_are_checked() {
         ("localhost", "does not begin with http://"),
         ("https://node", "proxy"),
         ("ftp://node", "http://"),
-        ("http://", "cannot be read"),
+        ("http://", "http://"),
         ("http://node?x=1", "query"),
     ] {
         let text = Client::new(url).unwrap_err().to_string();
@@ -184,13 +184,22 @@ async fn a_token_goes_with_each_request_and_is_never_shown() {
 async fn through_the_forwarder_another_node_takes_over() {
     let [first, second] = [Served::new().await, Served::new().await];
     second.node.payments.accept(&[b"more".to_vec()]);
+    second.node.payments.accept(&[b"again".to_vec()]);
     let backends = vec![first.address, second.address];
     let (_sender, receiver) = watch::channel(backends);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let forwarder = Forwarder::start(listener, receiver, ForwardConfig::default()).unwrap();
     let client = Client::new(&format!("http://{}", forwarder.address())).unwrap();
     assert_eq!(client.chain().await.unwrap().last_accepted.height, 3);
+    let mut events = client.events(&EventsQuery::default()).await.unwrap();
+    let block = first.node.payments.accept(&[]);
+    let event = events.recv().await.unwrap();
+    assert!(matches!(event, Event::Blocks { block: told, .. } if told.id == block.id));
+    let address = first.address;
     first.stop().await;
+    let ended = events.recv().await.unwrap_err();
+    assert!(matches!(ended, ClientError::Closed { .. }), "{ended}");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
     // The connection that was kept ends with the first node, which the client may learn by using it.
     let chain = match client.chain().await {
         Ok(chain) => chain,
@@ -199,7 +208,7 @@ async fn through_the_forwarder_another_node_takes_over() {
             client.chain().await.unwrap()
         }
     };
-    assert_eq!(chain.last_accepted.height, 4);
+    assert_eq!(chain.last_accepted.height, 5);
     second.stop().await;
     let refused = loop {
         match client.chain().await {

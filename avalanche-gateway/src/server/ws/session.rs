@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use avalanche_chain::{ChainEvent, Events};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::feed::Feed;
 use crate::api::{ConsensusEvent, Event, Peer};
@@ -21,6 +21,8 @@ use crate::server::listen::{Gauge, closed};
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Pings without a sign of the client, after which it is taken to be gone.
+const UNANSWERED_MAX: u32 = 2;
 
 /// A reader of events.
 pub(super) struct Session {
@@ -29,7 +31,8 @@ pub(super) struct Session {
     events: Events,
     peers: BTreeMap<avalanche_consensus::NodeId, Peer>,
     peers_told: bool,
-    heard: Instant,
+    /// Pings since something was heard.
+    unanswered: u32,
 }
 
 /// Why a session ends.
@@ -42,15 +45,14 @@ enum End {
 
 impl Session {
     pub(super) fn new(edge: Arc<Edge>, feed: Feed, events: Events) -> Self {
-        let heard = Instant::now();
-        Self { edge, feed, events, peers: BTreeMap::new(), peers_told: false, heard }
+        let (peers, peers_told) = (BTreeMap::new(), false);
+        Self { edge, feed, events, peers, peers_told, unanswered: 0 }
     }
 
     /// Tells until the client or the server has enough.
     pub(super) async fn run(mut self, mut socket: WebSocket, caller: Caller) {
         let edge = Arc::clone(&self.edge);
         let _open = Gauge::new(&edge.metrics.websockets);
-        self.heard = Instant::now();
         let Err(end) = self.tell(&mut socket).await;
         match end {
             End::Gone => tracing::debug!(trace = %caller.trace, "the reader of events has gone"),
@@ -67,13 +69,12 @@ impl Session {
 
     async fn tell(&mut self, socket: &mut WebSocket) -> Result<Infallible, End> {
         let mut closing = self.edge.closing.subscribe();
-        let every = self.edge.config.websocket_ping;
-        let mut ping = ticks(every);
+        let mut ping = ticks(self.edge.config.websocket_ping);
         let mut peers = self.feed.topics().peers.then(|| ticks(self.edge.config.peers_interval));
         // The first tick comes at once.
         ping.tick().await;
         loop {
-            // The log is read as long as nothing else is there to be done.
+            // The log is read while nothing else is there to be done.
             let behind = self.feed.is_behind();
             tokio::select! {
                 biased;
@@ -81,26 +82,40 @@ impl Session {
                     return Err(End::Told(close_code::AWAY, "the node is ending".into()));
                 }
                 message = socket.recv() => self.hear(message)?,
-                _ = ping.tick() => {
-                    if self.heard.elapsed() > every.saturating_mul(2) {
-                        let reason = "nothing was heard for two pings";
-                        return Err(End::Told(close_code::POLICY, reason.into()));
-                    }
-                    self.send(socket, Message::Ping(bytes::Bytes::new())).await?;
-                }
+                _ = ping.tick() => self.ping(socket).await?,
                 () = tick(&mut peers) => self.tell_peers(socket).await?,
                 event = self.events.recv(), if !behind => self.happened(socket, event).await?,
-                events = self.feed.catch_up(), if behind => match events {
-                    Ok(events) => self.send_all(socket, events).await?,
-                    Err(error) => return Err(End::Told(close_code::ERROR, cut(&error.to_string()))),
-                },
+                () = ready(()), if behind => self.catch_up(socket).await?,
             }
         }
     }
 
+    /// Tells the next part of the log. Nothing interrupts it, so that a slow disk cannot make it
+    /// begin again and again.
+    async fn catch_up(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        let most = self.edge.config.request_timeout;
+        match timeout(most, self.feed.catch_up()).await {
+            Ok(Ok(events)) => self.send_all(socket, events).await,
+            Ok(Err(error)) => Err(End::Told(close_code::ERROR, cut(&error.to_string()))),
+            Err(_) => {
+                let reason = format!("the log did not answer within {most:?}");
+                Err(End::Told(close_code::ERROR, reason.into()))
+            }
+        }
+    }
+
+    async fn ping(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        if self.unanswered == UNANSWERED_MAX {
+            let reason = "nothing was heard for two pings";
+            return Err(End::Told(close_code::POLICY, reason.into()));
+        }
+        self.unanswered += 1;
+        self.send(socket, Message::Ping(bytes::Bytes::new())).await
+    }
+
     /// A message of the client, or its end.
     fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
-        self.heard = Instant::now();
+        self.unanswered = 0;
         match message {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Text(_) | Message::Binary(_))) => {
