@@ -16,4 +16,4 @@ mod refuse;
 mod server;
 mod trace;
 
-pub use server::{GatewayConfig, Principal, router, serve};
+pub use server::{GatewayConfig, Principal, router, routes, serve};

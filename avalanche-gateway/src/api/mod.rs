@@ -23,6 +23,8 @@ mod error;
 mod events;
 mod hex;
 mod node;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub use batch::{BatchAnswer, BatchBody, Refused, frame, frame_into};

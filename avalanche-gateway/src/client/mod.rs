@@ -35,6 +35,9 @@ use crate::api::{
     Explanation, Health, OCTETS, PREFIX, Peers, Validator, Validators, Version,
 };
 
+/// The code for a block that is not there.
+const UNKNOWN_BLOCK: &str = "unknown_block";
+
 /// Asks one node over HTTP/1.1, on connections that are kept. Clones share them.
 ///
 /// Nothing is tried twice: whoever gets [`ClientError::may_retry`] decides.
@@ -152,7 +155,8 @@ impl Client {
     ///
     /// [`ClientError`].
     pub async fn validator(&self, id: NodeId) -> Result<Option<Validator>, ClientError> {
-        maybe(self.get(&format!("{PREFIX}/validators/{id}?chain={}", self.chain)).await)
+        let path = format!("{PREFIX}/validators/{id}?chain={}", self.chain);
+        maybe(self.get(&path).await, "unknown_validator")
     }
 
     /// The chains of the node, the default one first.
@@ -190,7 +194,7 @@ impl Client {
     ///
     /// [`ClientError`].
     pub async fn block(&self, at: BlockAt) -> Result<Option<Block>, ClientError> {
-        maybe(self.get(&self.path(&format!("/blocks/{at}"))).await)
+        maybe(self.get(&self.path(&format!("/blocks/{at}"))).await, UNKNOWN_BLOCK)
     }
 
     /// The bytes of a block; `None` if the node does not have it.
@@ -204,7 +208,8 @@ impl Client {
         form: BlockForm,
     ) -> Result<Option<Bytes>, ClientError> {
         let path = self.path(&format!("/blocks/{at}?form={form}"));
-        maybe(self.http.get(&self.base, &path, self.timeout).await.map(|answer| answer.body))
+        let answer = self.http.get(&self.base, &path, self.timeout).await;
+        maybe(answer.map(|answer| answer.body), UNKNOWN_BLOCK)
     }
 
     /// The connected peers.
@@ -313,13 +318,11 @@ impl Client {
     }
 }
 
-/// Turns "not there" into `None`.
-fn maybe<T>(outcome: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+/// Turns the code that says that it is not there into `None`.
+fn maybe<T>(outcome: Result<T, ClientError>, code: &str) -> Result<Option<T>, ClientError> {
     match outcome {
         Ok(found) => Ok(Some(found)),
-        Err(ClientError::Api { status: 404, body, .. }) if body.code.starts_with("unknown_") => {
-            Ok(None)
-        }
+        Err(error) if error.code() == Some(code) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -81,7 +81,8 @@ impl Client {
     ///
     /// [`ClientError`].
     pub async fn transaction(&self, id: Id) -> Result<Option<Transaction>, ClientError> {
-        maybe(self.get(&self.path(&format!("/transactions/{id}"))).await)
+        let found = self.get(&self.path(&format!("/transactions/{id}"))).await;
+        maybe(found, "unknown_transaction")
     }
 
     /// An account as the chain's VM writes it, with `proof` that the state has it if the VM can.

@@ -36,11 +36,10 @@ pub(super) struct Edge {
 
 impl Edge {
     pub(super) fn new(node: Arc<dyn NodeReader>, config: GatewayConfig) -> Arc<Self> {
-        let paths: Vec<&'static str> = routes::all().into_iter().map(|(path, _)| path).collect();
         let permits = |most: usize| Semaphore::new(most.min(Semaphore::MAX_PERMITS));
         Arc::new(Self {
             node,
-            metrics: Metrics::new(&paths),
+            metrics: Metrics::new(&routes()),
             memory: Memory::new(config.memory_bytes_max),
             websockets: Arc::new(permits(config.websockets_max)),
             closing: watch::Sender::new(false),

@@ -38,3 +38,9 @@ use edge::Edge;
 pub fn router(node: Arc<dyn NodeReader>, config: GatewayConfig) -> axum::Router {
     edge::router(&Edge::new(node, config))
 }
+
+/// The paths of all routes, with names as `{id}`: what `http_requests_total` has as `route`.
+#[must_use]
+pub fn routes() -> Vec<&'static str> {
+    routes::all().into_iter().map(|(path, _)| path).collect()
+}

@@ -61,12 +61,19 @@ impl Position {
 }
 
 impl Feed {
-    pub(super) fn new(chain: Arc<dyn Chain>, topics: Topics, start: Position) -> Self {
+    /// From a place on.
+    pub(super) fn from_log(chain: Arc<dyn Chain>, topics: Topics, start: Position) -> Self {
         let mut feed = Self { chain, topics, position: start, read: VecDeque::new(), behind: true };
         if !topics.transactions && start.block_told {
             feed.advance();
         }
         feed
+    }
+
+    /// From what follows the last accepted block on: that is not in the log.
+    pub(super) fn from_now(chain: Arc<dyn Chain>, topics: Topics, last: Height) -> Self {
+        let start = Position::from(last.next().unwrap_or(Height::MAX));
+        Self { behind: false, ..Self::from_log(chain, topics, start) }
     }
 
     pub(super) const fn topics(&self) -> Topics {

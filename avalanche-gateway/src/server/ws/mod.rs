@@ -59,14 +59,14 @@ pub(super) async fn open(
     })?;
     // Listening begins before the height is asked for, so that nothing is between them.
     let events = chain.events();
-    let start = match start {
-        Some(start) => start,
+    let feed = match start {
+        Some(start) => Feed::from_log(chain, topics, start),
         None => {
             let last = chain.status().await.last_accepted.height;
-            Position::from(last.next().unwrap_or(Height::MAX))
+            Feed::from_now(chain, topics, last)
         }
     };
-    let session = Session::new(edge, Feed::new(chain, topics, start), events);
+    let session = Session::new(edge, feed, events);
     let upgrade = upgrade
         .max_message_size(INCOMING_BYTES_MAX)
         .max_frame_size(INCOMING_BYTES_MAX)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Session {
         // The first tick comes at once.
         ping.tick().await;
         loop {
-            // The log is read as long as nothing else is there to be done.
+            // The log is read while nothing else is there to be done.
             let behind = self.feed.is_behind();
             tokio::select! {
                 biased;
@@ -90,10 +90,21 @@ impl Session {
                 }
                 () = tick(&mut peers) => self.tell_peers(socket).await?,
                 event = self.events.recv(), if !behind => self.happened(socket, event).await?,
-                events = self.feed.catch_up(), if behind => match events {
-                    Ok(events) => self.send_all(socket, events).await?,
-                    Err(error) => return Err(End::Told(close_code::ERROR, cut(&error.to_string()))),
-                },
+                () = ready(()), if behind => self.catch_up(socket).await?,
+            }
+        }
+    }
+
+    /// Tells the next part of the log. Nothing interrupts it, so that a slow disk cannot make it
+    /// begin again and again.
+    async fn catch_up(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        let most = self.edge.config.request_timeout;
+        match timeout(most, self.feed.catch_up()).await {
+            Ok(Ok(events)) => self.send_all(socket, events).await,
+            Ok(Err(error)) => Err(End::Told(close_code::ERROR, cut(&error.to_string()))),
+            Err(_) => {
+                let reason = format!("the log did not answer within {most:?}");
+                Err(End::Told(close_code::ERROR, reason.into()))
             }
         }
     }

@@ -1,5 +1,4 @@
 //! The forwarder: dead nodes are passed over, both directions and half-closed ones work, bounds hold.
-#![cfg(test)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
