@@ -37,8 +37,12 @@ fn until(chain: &FakeChain, accepted: u64) {
     }
 }
 
-/// Listens, and closes connections, until one of them brought a POST, or `over` is set.
-fn refuse_a_post(address: SocketAddr, over: &AtomicBool) {
+/// What a load asks an API that it has found dead.
+const PROBE: &[u8] = b"GET /api/v1/chains/default HTTP";
+
+/// Listens, and closes connections, until one of them brought payments, or shows that the load has
+/// found the API dead before; or until `over` is set.
+fn refuse_payments(address: SocketAddr, over: &AtomicBool) {
     let listener = TcpListener::bind(address).unwrap();
     listener.set_nonblocking(true).unwrap();
     while !over.load(Ordering::SeqCst) {
@@ -48,8 +52,9 @@ fn refuse_a_post(address: SocketAddr, over: &AtomicBool) {
         };
         stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        let mut verb = [0; 4];
-        if stream.read_exact(&mut verb).is_ok() && &verb == b"POST" {
+        let mut line = [0; PROBE.len()];
+        let read = stream.read_exact(&mut line).is_ok();
+        if read && (line.starts_with(b"POST") || line == PROBE) {
             return;
         }
     }
@@ -137,7 +142,7 @@ fn a_server_that_goes_and_comes_back_loses_nothing() {
             until(&chain, 100);
             drop(server);
             runtime().block_on(chain.lose_mempool());
-            refuse_a_post(address, &over);
+            refuse_payments(address, &over);
             Server::start(&chain, address)
         })
     };
