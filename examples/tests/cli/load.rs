@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -37,12 +37,24 @@ fn until(chain: &FakeChain, accepted: u64) {
     }
 }
 
-/// Listens, and closes connections, until one of them brought a POST.
-fn refuse_a_post(address: SocketAddr) {
+/// What a load asks an API that it has found dead.
+const PROBE: &[u8] = b"GET /api/v1/chains/default HTTP";
+
+/// Listens, and closes connections, until one of them brought payments, or shows that the load has
+/// found the API dead before; or until `over` is set.
+fn refuse_payments(address: SocketAddr, over: &AtomicBool) {
     let listener = TcpListener::bind(address).unwrap();
-    for stream in listener.incoming() {
-        let mut verb = [0; 4];
-        if stream.unwrap().read_exact(&mut verb).is_ok() && &verb == b"POST" {
+    listener.set_nonblocking(true).unwrap();
+    while !over.load(Ordering::SeqCst) {
+        let Ok((mut stream, _)) = listener.accept() else {
+            thread::sleep(Duration::from_millis(1));
+            continue;
+        };
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut line = [0; PROBE.len()];
+        let read = stream.read_exact(&mut line).is_ok();
+        if read && (line.starts_with(b"POST") || line == PROBE) {
             return;
         }
     }
@@ -123,18 +135,20 @@ fn payments_that_died_in_a_mempool_are_sent_again() {
 fn a_server_that_goes_and_comes_back_loses_nothing() {
     let (chain, server) = node(10, 1_000_000);
     let (address, url) = (server.address(), server.url());
+    let over = Arc::new(AtomicBool::new(false));
     let killer = {
-        let chain = Arc::clone(&chain);
+        let (chain, over) = (Arc::clone(&chain), Arc::clone(&over));
         thread::spawn(move || {
             until(&chain, 100);
             drop(server);
             runtime().block_on(chain.lose_mempool());
-            refuse_a_post(address);
+            refuse_payments(address, &over);
             Server::start(&chain, address)
         })
     };
     let line = "--count 2000 --accounts 10 --batch 20 --window 200 --resend-after 1";
     let done = load(&format!("{line} --api {url}"));
+    over.store(true, Ordering::SeqCst);
     let _server = killer.join().unwrap();
     assert_all(&chain, &done, 2_000);
     assert!(number(&done.1, "disconnects") > 0, "{}", done.1);
