@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use avalanche_chain::node::NodeConfig;
 use avalanche_gateway::client::Client;
@@ -26,6 +27,8 @@ use crate::node::{self, Until};
 
 /// Signals and requests that may wait.
 const WAITING: usize = 8;
+/// How long after a signal that ends the devnet another one says the same.
+const SAME_STOP: Duration = Duration::from_secs(1);
 
 /// Does what the command line says.
 ///
@@ -129,18 +132,28 @@ fn program() -> Result<PathBuf, DevnetError> {
         .map_err(|error| DevnetError::Node(format!("this program cannot find itself: {error}")))
 }
 
-/// Comes for each Ctrl-C, request to end, and end of the terminal.
+/// Comes for Ctrl-C, a request to end, and the end of the terminal. Those that follow within a
+/// second say the same: some programs send one to the process, and one to its group.
 fn stops() -> Result<mpsc::Receiver<()>, io::Error> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let (mut signals, sender) = (signal(kind)?, sender.clone());
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        let mut last: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            if last.is_none_or(|last| last.elapsed() > SAME_STOP) {
+                last = Some(Instant::now());
                 // Two are enough.
                 let _ = sender.try_send(());
             }
-        });
-    }
+        }
+    });
     Ok(receiver)
 }
 

@@ -24,8 +24,12 @@ use super::report::{Event, Reporter, Seen, Status};
 use super::{DevnetError, probe};
 use validator::Validator;
 
-/// How often validators are asked how they are.
+/// How often it is shown how validators are, and how often they are asked.
 const FRAME: Duration = Duration::from_secs(1);
+/// How often they are asked before the first payment, which waits for all to vote.
+const FRAME_AT_START: Duration = Duration::from_millis(50);
+/// How long the first payment waits for that.
+const VOTES_PATIENCE: Duration = Duration::from_secs(15);
 /// How long the start may wait for the slowest validator, before it is told without it.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// News that may wait, for each validator.
@@ -73,6 +77,9 @@ pub struct Supervisor<W> {
     /// The first payment on its way.
     first: JoinSet<Result<(First, String), String>>,
     frames: Interval,
+    asks: Interval,
+    /// Until when the first payment waits for all to vote, before it is submitted.
+    pays: Option<Instant>,
 }
 
 /// What a devnet reacts to.
@@ -83,6 +90,7 @@ enum Input {
     Seen(u16, Option<Seen>),
     First(Result<(First, String), String>),
     Frame,
+    Ask,
     StartIsSlow,
     Stop,
 }
@@ -92,8 +100,11 @@ impl<W: Write> Supervisor<W> {
     pub fn new(setup: Setup, reporter: Reporter<W>) -> Self {
         let validators: Vec<_> = setup.network.nodes.iter().cloned().map(Validator::new).collect();
         let (news_sender, news) = mpsc::channel(NEWS_EACH * validators.len().max(1));
-        let mut frames = interval(FRAME);
-        frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let every = |time| {
+            let mut interval = interval(time);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            interval
+        };
         Self {
             setup,
             validators,
@@ -104,7 +115,9 @@ impl<W: Write> Supervisor<W> {
             rests: JoinSet::new(),
             looks: JoinSet::new(),
             first: JoinSet::new(),
-            frames,
+            frames: every(FRAME),
+            asks: every(FRAME_AT_START),
+            pays: None,
         }
     }
 
@@ -139,6 +152,7 @@ impl<W: Write> Supervisor<W> {
                 Input::Seen(number, seen) => self.seen(number, seen),
                 Input::First(first) => self.first_payment(first)?,
                 Input::Frame => self.frame()?,
+                Input::Ask => self.ask(),
                 Input::StartIsSlow => self.start_told()?,
                 Input::Stop => return Ok(()),
             }
@@ -155,6 +169,7 @@ impl<W: Write> Supervisor<W> {
             Some(Ok((number, seen))) = self.looks.join_next() => Input::Seen(number, seen),
             Some(Ok(first)) = self.first.join_next() => Input::First(first),
             _ = self.frames.tick() => Input::Frame,
+            _ = self.asks.tick() => Input::Ask,
             () = sleep(patience), if !self.started => Input::StartIsSlow,
             _ = self.setup.stop.recv() => Input::Stop,
         }
@@ -291,15 +306,36 @@ impl<W: Write> Supervisor<W> {
         let (status, took_ms) = (self.status(), milliseconds(self.setup.begun.elapsed()));
         self.reporter.event(&Event::Started { status: &status, took_ms })?;
         if self.setup.payment {
-            let (client, chain) = (self.setup.client.clone(), self.setup.network.chain);
-            let port = self.setup.api_port;
-            self.first.spawn(async move {
-                let first = payment::first(&client, chain).await?;
-                let commands = payment::commands(&client, chain, port).await;
-                Ok((first, commands.unwrap_or_default()))
-            });
+            self.pays = Some(Instant::now() + VOTES_PATIENCE);
+        } else {
+            self.asks_seldom();
         }
         Ok(())
+    }
+
+    fn asks_seldom(&mut self) {
+        self.asks = interval(FRAME);
+        self.asks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    }
+
+    /// Submits the first payment once all vote. Were it there before, each validator would propose
+    /// a block of it as soon as it votes, and to decide between those takes them longer.
+    fn pay(&mut self) {
+        let Some(until) = self.pays else { return };
+        let up = || self.validators.iter().filter(|one| one.policy.state() == State::Up);
+        let all_vote = up().next().is_some() && up().all(Validator::votes);
+        if !all_vote && Instant::now() < until {
+            return;
+        }
+        self.pays = None;
+        let (client, chain) = (self.setup.client.clone(), self.setup.network.chain);
+        let port = self.setup.api_port;
+        self.first.spawn(async move {
+            let first = payment::first(&client, chain).await?;
+            let commands = payment::commands(&client, chain, port).await;
+            Ok((first, commands.unwrap_or_default()))
+        });
+        self.asks_seldom();
     }
 
     fn first_payment(&mut self, first: Result<(First, String), String>) -> Result<(), io::Error> {
@@ -315,14 +351,19 @@ impl<W: Write> Supervisor<W> {
         }
     }
 
-    /// Asks all that are up how they are, and shows what they said last.
-    fn frame(&mut self) -> Result<(), io::Error> {
+    /// Asks all that are up how they are.
+    fn ask(&mut self) {
         for one in &mut self.validators {
             if let Some(client) = one.ask() {
                 let number = one.plan.number;
                 self.looks.spawn(async move { (number, probe::look(&client).await) });
             }
         }
+        self.pay();
+    }
+
+    /// Shows what they said last.
+    fn frame(&mut self) -> Result<(), io::Error> {
         if !self.started {
             return Ok(());
         }
@@ -334,6 +375,7 @@ impl<W: Write> Supervisor<W> {
         if let Some(one) = self.validator(number) {
             one.seen(Instant::now(), seen);
         }
+        self.pay();
     }
 
     fn status(&self) -> Status {

@@ -96,6 +96,11 @@ impl Validator {
         self.seen = seen;
     }
 
+    /// Whether it says that it takes part in decisions.
+    pub(super) fn votes(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.voting)
+    }
+
     pub(super) fn status(&self) -> ValidatorStatus {
         ValidatorStatus {
             number: self.plan.number,
