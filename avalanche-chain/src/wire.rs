@@ -79,7 +79,6 @@ pub(crate) fn to_network(
         Message::AcceptedStateSummary { request_id, ids } => {
             build::accepted_state_summary(chain, *request_id, ids.iter().copied())
         }
-        Message::StateSummaryFrontier { .. } => return None,
         Message::GetAcceptedFrontier { request_id } => {
             build::get_accepted_frontier(chain, *request_id, deadline)
         }

@@ -101,6 +101,7 @@ impl Driver {
 }
 
 /// How much is given to one peer.
+#[derive(Clone, Copy)]
 struct Bounds {
     blocks: usize,
     bytes: usize,
