@@ -1,27 +1,4 @@
 //! A block of a chain: a VM's block, and above it who proposed it, when, and on what.
-//!
-//! # Layout
-//!
-//! | At | Bytes | What |
-//! |---|---|---|
-//! | 0 | 1 | version, 1 |
-//! | 1 | 32 | name of the parent; zeros for genesis |
-//! | 33 | 8 | height |
-//! | 41 | 8 | timestamp: milliseconds since the Unix epoch |
-//! | 49 | 4 | length `c` of the certificate; 0 for genesis and for nothing else |
-//! | 53 | c | the proposer's staking certificate, DER |
-//! | 53 + c | 4 | length `n` of the VM's block |
-//! | 57 + c | n | the VM's block |
-//! | 57 + c + n | 2 | length `s` of the signature; 0 for genesis and for nothing else |
-//! | 59 + c + n | s | the signature |
-//!
-//! Numbers are big-endian, and nothing follows. The name of a block is the SHA-256 of all of it.
-//! The key of the certificate signs `avalanche/chain/block/v1` and the SHA-256 of all bytes before
-//! the length of the signature, 56 bytes together, as a node signs anything with it: ECDSA or RSA
-//! PKCS#1 v1.5 over SHA-256 (AvalancheGo `staking/verify.go`).
-//!
-//! The signature is a part of what is named. So that nobody but the proposer can make a sibling of
-//! a block, an ECDSA signature has the lower of its two values of `s`; RSA has one form only.
 
 mod error;
 mod low_s;
@@ -62,6 +39,29 @@ const SIGN_TRIES: usize = 128;
 ///
 /// Its bytes have the right form, and nothing else about it was checked: see
 /// [`verify_signature`](Self::verify_signature) and [`verify_header`](crate::verify_header).
+///
+/// # Layout
+///
+/// | At | Bytes | What |
+/// |---|---|---|
+/// | 0 | 1 | version, 1 |
+/// | 1 | 32 | name of the parent; zeros for genesis |
+/// | 33 | 8 | height |
+/// | 41 | 8 | timestamp: milliseconds since the Unix epoch |
+/// | 49 | 4 | length `c` of the certificate; 0 for genesis and for nothing else |
+/// | 53 | c | the proposer's staking certificate, DER |
+/// | 53 + c | 4 | length `n` of the VM's block |
+/// | 57 + c | n | the VM's block |
+/// | 57 + c + n | 2 | length `s` of the signature; 0 for genesis and for nothing else |
+/// | 59 + c + n | s | the signature |
+///
+/// Numbers are big-endian, and nothing follows. The name of a block is the SHA-256 of all of it.
+/// The key of the certificate signs `avalanche/chain/block/v1` and the SHA-256 of all bytes before
+/// the length of the signature, 56 bytes together, as a node signs anything with it: ECDSA or RSA
+/// PKCS#1 v1.5 over SHA-256 (AvalancheGo `staking/verify.go`).
+///
+/// The signature is a part of what is named. So that nobody but the proposer can make a sibling of
+/// a block, an ECDSA signature has the lower of its two values of `s`; RSA has one form only.
 #[derive(Clone)]
 pub struct ChainBlock(Arc<Inner>);
 
@@ -133,7 +133,7 @@ impl ChainBlock {
     ///
     /// # Errors
     ///
-    /// The first rule of the [layout](self) that is broken.
+    /// The first rule of the [layout](Self#layout) that is broken.
     pub fn decode(bytes: Bytes) -> Result<Self, BlockError> {
         if bytes.len() > BLOCK_BYTES_MAX {
             return Err(BlockError::TooLarge { len: bytes.len() });

@@ -265,6 +265,10 @@ fn beyond_each_bound_happens_what_is_documented() {
     gossip.refused(&rest[0].id());
     gossip.admitted(rest[1].clone(), millis(0));
     assert_eq!(gossip.len(), 4);
+    // What was refused or admitted makes room.
+    let others = gossip.received_push(node(1), pushed(40..43)).unwrap();
+    assert_eq!(others.len(), 3);
+    others.iter().for_each(|one| gossip.refused(&one.id()));
     // Kept.
     assert_eq!(gossip.add_own((10..20).map(tx), millis(0)), 4);
     assert_eq!(gossip.len(), 10);
@@ -283,6 +287,17 @@ fn beyond_each_bound_happens_what_is_documented() {
         gossip.poll(millis(0), &[]);
         assert!(gossip.kept_len() <= 20 + 5, "{}", gossip.kept_len());
     }
+}
+
+#[test]
+fn new_ones_go_to_all_of_twenty_validators() {
+    let mut gossip = TransactionGossip::new(&[1; 32]);
+    let peer = |at| GossipPeer { node: node(at), weight: 1 };
+    let peers: Vec<_> = (0..20).map(peer).collect();
+    gossip.add_own([tx(1)], millis(0));
+    let pushes = gossip.poll(millis(0), &peers);
+    assert_eq!((pushes.len(), pushes[0].nodes.len()), (1, 20));
+    assert!(gossip.poll(millis(10), &peers).is_empty());
 }
 
 #[test]
