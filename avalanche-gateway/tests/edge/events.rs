@@ -276,7 +276,7 @@ async fn from_now_on_means_the_next_block() {
     };
     assert_eq!((told.id, finality_us), (block.id, Some(7_000)));
     assert_eq!(cursor, EventCursor { height: 4, index: None });
-    assert_eq!(served.node.payments.reads.load(Ordering::Relaxed), 0);
+    assert_eq!(served.node.payments.reads.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
@@ -297,8 +297,8 @@ async fn an_event_before_its_block_is_in_the_log_is_made_up_for() {
     let served = Served::new().await;
     let chain = &served.node.payments;
     let mut events = open(&served, &[Topic::Blocks], Start::From(4)).await;
-    // On one thread, whoever can go on does before this one: the log has been read to its end.
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    // The log was read to its end.
+    until(async || chain.reads.load(Ordering::SeqCst) == 1).await;
     let [four, five] = [chain.accept_silently(&[]), chain.accept_silently(&[])];
     // The fourth is never told of.
     chain.tell(ChainEvent::Accepted(Arc::new(five.clone())));

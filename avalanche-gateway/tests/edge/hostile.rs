@@ -222,7 +222,7 @@ async fn slow_heads_and_slow_bodies_are_408() {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
-    kept.write_all(b"abc").await.unwrap();
+    kept.write_all(b"xyz").await.unwrap();
     let response = Response::read(&rest(&mut kept).await);
     assert_eq!((response.status, &response.json()["status"]), (200, &"accepted".into()));
     // Whoever says nothing is closed without a word.
