@@ -72,7 +72,7 @@ pub enum Command {
     /// What the chain is at
     Status,
     /// Why a block or a payment is final, or is not yet
-    Explain(IdArgs),
+    Explain(ExplainArgs),
     /// The validators of the chain
     Validators,
     /// Pay many times, and measure
@@ -198,6 +198,15 @@ pub struct BlockArgs {
     /// Its height or identifier, or `last`.
     #[arg(value_name = "HEIGHT|ID|last", value_parser = block)]
     pub at: BlockAt,
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ExplainArgs {
+    /// The block or the payment, in CB58 or hexadecimal. By default the tip of the preferred
+    /// branch, which is what the chain is deciding, if it is deciding anything.
+    #[arg(value_name = "ID", value_parser = id)]
+    pub id: Option<Id>,
 }
 
 fn url(text: &str) -> Result<String, String> {

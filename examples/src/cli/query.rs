@@ -159,10 +159,14 @@ pub(super) async fn status(client: &Client, output: &mut Output<'_>) -> Result<(
 
 /// Carries out `avalanche explain`: of a block, or of a payment.
 pub(super) async fn explain(
-    id: Id,
+    id: Option<Id>,
     client: &Client,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
+    let id = match id {
+        Some(id) => id,
+        None => client.status().await.map_err(failure)?.preference,
+    };
     let explanation = client.explain(id).await.map_err(failure)?;
     if explanation.cause != Cause::Unknown {
         return output.result(&json!({ "block": to_json(&explanation)? }), words(&explanation));

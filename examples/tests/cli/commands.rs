@@ -123,6 +123,8 @@ fn a_payment_is_final_and_every_question_about_it_is_answered() {
     assert!(code == 0 && out.contains("of height 1: final"), "{out}");
     let (code, out, _) = run(&format!("explain {id} {at}"));
     assert!(code == 0 && out.contains("accepted: final. It is in the block of height 1"), "{out}");
+    let (code, out, _) = run(&format!("explain {at}"));
+    assert!(code == 0 && out.contains("of height 2: final"), "the preferred one: {out}");
     let status = good(&format!("status {at} --chain payments"));
     assert_eq!(status["last_accepted"]["height"], "2");
     let (code, out, _) = run(&format!("status {at}"));

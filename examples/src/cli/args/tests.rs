@@ -32,6 +32,7 @@ fn every_command_is_read() {
         "block last",
         &format!("block {address}"),
         &format!("explain {address}"),
+        "explain",
         "status",
         "validators",
         "load",
