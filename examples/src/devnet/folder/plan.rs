@@ -58,16 +58,18 @@ pub struct Network {
     pub chain: Id,
 }
 
-/// The weight of each of `validators`: their share of the 20 votes of a poll, times 100.
+/// The weight of each of `validators`: 5, and more if there are fewer than five.
 ///
-/// A poll draws 20 units of stake without putting any back. Were there exactly 20, it would ask
-/// everybody every time, and two siblings with 12 and 8 of them would stay so for ever: 15 are
-/// needed. With many more, a poll is a sample, and chance ends the tie.
+/// A poll draws 20 units of stake without putting any back, and needs 15 equal votes. With five
+/// units each, a validator that is silent can cost a poll five votes and no more: every poll
+/// succeeds without it. And there are more units than votes, so that a poll is a sample: were there
+/// exactly 20, two siblings that three and two validators prefer would stay so for ever.
 #[must_use]
 pub fn weight(validators: usize) -> u64 {
-    let k = u64::from(ParametersConfig::default().k);
+    let parameters = ParametersConfig::default();
+    let missed = u64::from(parameters.k.saturating_sub(parameters.alpha_confidence));
     let validators = u64::try_from(validators).unwrap_or(u64::MAX).max(1);
-    k.div_ceil(validators) * 100
+    missed.max(u64::from(parameters.k) / validators + 1)
 }
 
 /// The genesis of a network of these validators, made at a time since the Unix epoch.
