@@ -6,7 +6,7 @@
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-devnet: ## Run the most real network that the project has today; it says what that is.
+devnet: ## Five validators on this machine finalise payments, until Ctrl-C.
 	cargo run --release --bin devnet
 
 test: setup verify ## Install what the tests need, then run everything that CI runs.

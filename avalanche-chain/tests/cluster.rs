@@ -1,4 +1,5 @@
 //! Nodes in one process, over real sockets: they agree, catch up, and lose nothing.
+#![cfg(test)]
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Nodes that decide alone: several chains in a process, a VM that fails, a folder of another chain.
+//! Nodes that decide alone: several chains in one, a VM that fails, a folder of another chain.
+#![cfg(test)]
 
 mod support;
 

@@ -31,8 +31,8 @@ pub trait Transactions: Send {
     /// [`Error::Fatal`] if the block is not of this VM.
     fn in_block(&self, block: &Block) -> Result<Vec<Id>, Error>;
 
-    /// The names of some of those that [are waiting](Self::pending), at most `limit`, in an order of
-    /// the VM's choice. None for a VM that does not show them.
+    /// The names of some of those that [are waiting](Self::pending), at most `limit`, in an order
+    /// of the VM's choice. None for a VM that does not show them.
     fn waiting(&self, limit: usize) -> Vec<Id> {
         let _ = limit;
         Vec::new()

@@ -24,6 +24,47 @@ use tracked::tracked;
 const BOUNDED: &[(&str, &str, &str)] = &[
     ("make test", "make -n test", "CI runs it, and this test with it"),
     (".ci/run", "bash -n .ci/run", "is what runs this test in CI"),
+    ("make devnet", "make -n devnet", "runs until it is interrupted; tests/devnet.rs runs it"),
+    (
+        "cargo run --release --bin avalanche -- pay --from demo:0 --to demo:1 --amount 5",
+        "cargo run --release --bin avalanche -- pay --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin avalanche -- balance demo:1 --proof",
+        "cargo run --release --bin avalanche -- balance --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin avalanche -- load --rate 500 --duration 10",
+        "cargo run --release --bin avalanche -- load --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin avalanche -- explain",
+        "cargo run --release --bin avalanche -- explain --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin devnet -- kill 2",
+        "cargo run --release --bin devnet -- kill --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin devnet -- pause 3",
+        "cargo run --release --bin devnet -- pause --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin devnet -- resume 3",
+        "cargo run --release --bin devnet -- resume --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
+    (
+        "cargo run --release --bin devnet -- restart 2",
+        "cargo run --release --bin devnet -- restart --help",
+        "needs a devnet that runs; tests/devnet.rs and tests/cli run it",
+    ),
     ("make verify", "make -n verify", "a part of make test"),
     ("make docs", "make -n docs", "a part of make test"),
     ("make proto", "make -n proto", "a part of make test"),

@@ -156,9 +156,9 @@ impl Indexer {
     }
 
     /// Indexes the next accepted block, which readers find from then on, and returns the names of
-    /// its transactions, in their order. One of a height that is indexed already changes nothing; an
-    /// empty index takes any height. A reader finds its transactions in the log, so that the block
-    /// has to be there first.
+    /// its transactions, in their order. One of a height that is indexed already changes nothing;
+    /// an empty index takes any height. A reader finds its transactions in the log, so that the
+    /// block has to be there first.
     ///
     /// `contents` is `None` for a VM without transactions.
     ///

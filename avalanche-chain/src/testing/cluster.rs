@@ -89,8 +89,8 @@ impl Cluster {
         registry: fn() -> VmRegistry,
     ) -> Result<Self> {
         let count = u64::try_from(options.nodes)?;
-        // As many units as a poll can miss, so that one silent node fails none; and more in all than
-        // a poll has votes, or every poll would ask everybody, and a split of 3 to 2 would stay.
+        // As many units as a poll can miss, so that one silent node fails none; and more in all
+        // than a poll has votes, or every poll would ask everybody, and a split of 3 to 2 stays.
         let (k, alpha) = (options.consensus.k, options.consensus.alpha_confidence);
         let missed = u64::from(k.saturating_sub(alpha));
         let weight = missed.max(u64::from(k) / count.max(1) + 1);

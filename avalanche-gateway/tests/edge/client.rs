@@ -200,7 +200,7 @@ async fn through_the_forwarder_another_node_takes_over() {
     let ended = events.recv().await.unwrap_err();
     assert!(matches!(ended, ClientError::Closed { .. }), "{ended}");
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
-    // The connection that was kept ends with the first node, which the client may learn by using it.
+    // The connection that was kept ends with the first node, which the client may learn late.
     let chain = match client.chain().await {
         Ok(chain) => chain,
         Err(error) => {

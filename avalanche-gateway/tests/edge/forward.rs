@@ -1,4 +1,4 @@
-//! The forwarder: dead nodes are passed over, both directions and half-closed ones work, bounds hold.
+//! The forwarder: dead nodes are passed over, both directions and half-closed ones work.
 
 use std::net::SocketAddr;
 use std::time::Duration;

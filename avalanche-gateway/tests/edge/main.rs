@@ -1,4 +1,4 @@
-//! The edge over real sockets: a server of a node that is none, clients of all manners, a forwarder.
+//! The edge over real sockets: a server of a node that is none, clients, a forwarder.
 #![cfg(test)]
 
 mod client;
