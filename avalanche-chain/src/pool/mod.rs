@@ -1,8 +1,8 @@
 //! Transactions on their way to whoever proposes next.
 //!
 //! Whoever takes transactions in pushes them at once to all validators it is connected with, many
-//! in a message, so that each of them can propose them and each gets them once. What was lost on the
-//! way, or was there before a node came, is pulled.
+//! in a message, so that each of them can propose them and each gets them once. What was lost on
+//! the way, or was there before a node came, is pulled.
 //!
 //! ```text
 //!   submitted -- VM admits --> add_own --> poll --> PushGossip to the validators
