@@ -1,153 +1,16 @@
 //! The devnet as its users run it: real processes, real sockets, a folder.
 #![cfg(test)]
 
-use std::error::Error;
+mod harness;
+mod kills;
+mod payments;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use serde_json::Value;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
-
-/// How long anything may take that has no bound of its own. Nothing is fast or slow by this.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A devnet that runs. Whatever a test does, nothing of it is left.
-struct Devnet {
-    child: Child,
-    events: BufReader<ChildStdout>,
-    folder: PathBuf,
-    /// All processes of validators that it has told of.
-    pids: Vec<u32>,
-}
-
-/// A folder of this name that is not there.
-fn fresh(name: &str) -> Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("devnet-e2e-{name}-{}", std::process::id()));
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    Ok(folder)
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_devnet"));
-    command.arg("--data-dir").arg(folder);
-    command
-}
-
-impl Devnet {
-    fn start(folder: &Path, args: &[&str]) -> Result<Self> {
-        let mut child = command(folder)
-            .args(["--json", "--api-port", "0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let events = BufReader::new(child.stdout.take().ok_or("no output")?);
-        Ok(Self { child, events, folder: folder.to_owned(), pids: Vec::new() })
-    }
-
-    /// The next event of this kind; those before it are passed over.
-    fn event(&mut self, kind: &str) -> Result<Value> {
-        loop {
-            let mut line = String::new();
-            if self.events.read_line(&mut line)? == 0 {
-                return Err(format!("it ended before {kind}").into());
-            }
-            let event: Value = serde_json::from_str(&line)?;
-            let validators = event["validators"].as_array().into_iter().flatten();
-            let pids = validators.chain([&event]).filter_map(|one| one["pid"].as_u64());
-            for pid in pids {
-                self.pids.push(u32::try_from(pid)?);
-            }
-            if event["event"] == kind {
-                return Ok(event);
-            }
-            if event["event"] == "no_first_payment" {
-                return Err(line.into());
-            }
-        }
-    }
-
-    /// Runs a command for it.
-    fn tell(&self, args: &[&str]) -> Result<Output> {
-        Ok(command(&self.folder).args(args).output()?)
-    }
-
-    /// Waits until its validators are as they should be.
-    fn until(&self, what: &str, holds: impl Fn(&[Value]) -> bool) -> Result<Value> {
-        let begun = Instant::now();
-        loop {
-            let output = self.tell(&["status", "--json"])?;
-            let status: Value = serde_json::from_slice(&output.stdout)?;
-            if status["validators"].as_array().is_some_and(|all| holds(all)) {
-                return Ok(status);
-            }
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("{what} does not come: {status}").into());
-            }
-            sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Ends it as Ctrl-C does, and sees that nothing is left.
-    fn stop(mut self) -> Result {
-        kill_process(pid(self.child.id()), Signal::INT)?;
-        self.event("stopped")?;
-        let mut rest = String::new();
-        self.events.read_to_string(&mut rest)?;
-        assert_eq!(rest, "");
-        assert!(self.child.wait()?.success());
-        assert!(!self.pids.is_empty());
-        for &left in &self.pids {
-            assert!(test_kill_process(pid(left)).is_err(), "process {left} is left");
-        }
-        assert!(!self.folder.join("control.sock").exists());
-        Ok(())
-    }
-}
-
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        // Its validators end with it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn pid(pid: u32) -> Pid {
-    Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// GETs a path of an API, and returns all of the answer.
-fn get(api: &str, path: &str) -> Result<String> {
-    let host = api.strip_prefix("http://").unwrap_or(api);
-    let mut stream = TcpStream::connect(host)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn height(one: &Value) -> Option<u64> {
-    one["seen"]["height"].as_u64()
-}
-
-/// Whether it votes, at this height or above.
-fn votes(one: &Value, at_least: u64) -> bool {
-    one["state"] == "up" && one["seen"]["voting"] == true && height(one) >= Some(at_least)
-}
+use harness::{Devnet, PATIENCE, Result, command, fresh, get, pid, stderr, votes};
+use rustix::process::{Signal, kill_process, test_kill_process};
 
 #[test]
 fn five_processes_finalise_break_heal_and_leave_nothing() -> Result {

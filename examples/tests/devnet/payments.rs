@@ -1,0 +1,65 @@
+//! Many payments through five processes: all final, the same everywhere, and all in each index.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use avalanche_examples::demo;
+use serde_json::Value;
+
+use crate::harness::{Devnet, Result, fresh, json};
+
+/// Payments, unless the variable `DEVNET_PAYMENTS` says another number: 100,000 in the slow
+/// profile.
+const PAYMENTS: u64 = 3_000;
+/// Accounts that pay one another.
+const ACCOUNTS: u32 = 200;
+
+/// The names of all payments that a validator's index has for an account.
+fn indexed(api: &str, account: u32, names: &mut BTreeSet<String>) -> Result {
+    let address = demo::address(account);
+    let mut cursor = String::new();
+    loop {
+        let route = format!("/api/v1/chains/payments/accounts/{address}/transactions");
+        let page = json(api, &format!("{route}?limit=256{cursor}"))?;
+        let all = page["transactions"].as_array().ok_or("no transactions")?;
+        names.extend(all.iter().filter_map(|one| one["id"].as_str()).map(str::to_owned));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(()),
+        }
+    }
+}
+
+#[test]
+fn many_payments_are_final_the_same_everywhere_and_in_each_index() -> Result {
+    let payments = match std::env::var("DEVNET_PAYMENTS") {
+        Ok(number) => number.parse()?,
+        Err(_) => PAYMENTS,
+    };
+    let folder = fresh("payments")?;
+    let mut devnet = Devnet::start(&folder, &[])?;
+    let api = devnet.event("started")?["api"].as_str().ok_or("no api")?.to_owned();
+    devnet.event("first_final")?;
+    let load = Command::new(env!("CARGO_BIN_EXE_avalanche"))
+        .args(["--api", &api, "--json", "load", "--count", &payments.to_string()])
+        .args(["--accounts", &ACCOUNTS.to_string()])
+        .output()?;
+    let lines = String::from_utf8(load.stdout)?;
+    let summary: Value = serde_json::from_str(lines.lines().last().unwrap_or_default())?;
+    assert_eq!(
+        (&summary["accepted"], &summary["lost"]),
+        (&payments.into(), &0.into()),
+        "{summary}"
+    );
+    // Beside them there is one that the devnet made by itself, between other accounts.
+    for api in devnet.agreed(payments + 1)? {
+        let mut names = BTreeSet::new();
+        for account in 0..ACCOUNTS {
+            indexed(&api, account, &mut names)?;
+        }
+        assert_eq!(names.len() as u64, payments, "in the index of {api}");
+    }
+    devnet.stop()?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
