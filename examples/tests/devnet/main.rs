@@ -1,6 +1,7 @@
 //! The devnet as its users run it: real processes, real sockets, a folder.
 #![cfg(test)]
 
+mod full_disk;
 mod harness;
 mod kills;
 mod payments;
