@@ -5,6 +5,7 @@ mod full_disk;
 mod harness;
 mod kills;
 mod payments;
+mod silence;
 
 use std::fs;
 use std::thread::sleep;
