@@ -239,6 +239,18 @@ impl ChainReader for ChainHandle {
         Ok(blocking(read).await??)
     }
 
+    async fn block_transactions(&self, block: Height) -> Result<Vec<Id>, Error> {
+        let missing = || Error::Request { reason: format!("no block {block} is accepted here") };
+        let logged = self.logged(block).await?.ok_or_else(missing)?;
+        let Some(contents) = self.shared.contents.clone() else { return Ok(Vec::new()) };
+        let read = move || {
+            let mut names = Vec::new();
+            contents.transactions(&logged.payload(), &mut |name, _| names.push(name))?;
+            Ok::<_, avalanche_vm::Error>(names)
+        };
+        Ok(blocking(read).await??)
+    }
+
     async fn transaction(&self, id: Id) -> Result<TransactionInfo, Error> {
         if let Some(at) = self.shared.recent.transaction(&id) {
             return self.final_at(id, at).await;

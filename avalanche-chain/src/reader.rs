@@ -61,12 +61,9 @@ pub trait ChainReader: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] if there is no such accepted block, or the chain cannot tell;
-    /// [`Error::Store`] if the log cannot be read.
-    async fn block_transactions(&self, block: Height) -> Result<Vec<Id>, Error> {
-        let reason = format!("this chain does not list the transactions of block {block}");
-        Err(Error::Request { reason })
-    }
+    /// [`Error::Request`] if there is no such accepted block; [`Error::Store`] if the log cannot be
+    /// read.
+    async fn block_transactions(&self, block: Height) -> Result<Vec<Id>, Error>;
 
     /// What became of a transaction.
     ///

@@ -85,9 +85,18 @@ async fn pay(cluster: &Cluster, accounts: u16, nonces: std::ops::Range<u64>) -> 
     ids
 }
 
-/// Every node that runs knows the receipt of each payment.
+/// Every node that runs knows the receipt of each payment, and which block it is in.
 async fn assert_known(cluster: &Cluster, ids: &[Id]) {
     for chain in cluster.chains() {
+        let mut listed = Vec::new();
+        for height in 0..=chain.status().await.last_accepted.height.get() {
+            listed.extend(chain.block_transactions(Height::new(height)).await.unwrap());
+        }
+        listed.sort_unstable();
+        let mut paid = ids.to_vec();
+        paid.sort_unstable();
+        assert_eq!(listed, paid);
+        assert!(chain.block_transactions(Height::MAX).await.is_err());
         for id in ids {
             let info = chain.transaction(*id).await.unwrap();
             let receipt = info.receipt.unwrap_or_default();

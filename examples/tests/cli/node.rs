@@ -18,7 +18,7 @@ use avalanche_consensus::snowball::Parameters;
 use avalanche_consensus::{Height, Id, NodeId, Timestamp};
 use avalanche_examples::demo;
 use avalanche_gateway::{GatewayConfig, serve};
-use avalanche_vm::payments::{Genesis, PaymentsFactory};
+use avalanche_vm::payments::{BlockRef, Genesis, PaymentsFactory};
 use avalanche_vm::testing::{Chain as Driven, ChainOptions, Stop};
 use avalanche_vm::{HttpRequest, HttpResponse, TransactionStatus};
 use bytes::Bytes;
@@ -184,6 +184,14 @@ impl ChainReader for FakeChain {
         let blocks = self.blocks.lock().unwrap();
         let from = usize::try_from(from.get()).unwrap();
         Ok(blocks.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    async fn block_transactions(&self, block: Height) -> Result<Vec<Id>, Error> {
+        let blocks = self.blocks.lock().unwrap();
+        let missing = || Error::Request { reason: format!("there is no block {block}") };
+        let found = blocks.iter().find(|info| info.height == block).ok_or_else(missing)?;
+        let decoded = BlockRef::decode(&found.payload).unwrap();
+        Ok(decoded.transfers.iter().map(|transfer| transfer.id()).collect())
     }
 
     async fn transaction(&self, id: Id) -> Result<TransactionInfo, Error> {
