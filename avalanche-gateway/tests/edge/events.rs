@@ -217,19 +217,27 @@ fn whatever_happens_in_between_nothing_is_missing_and_nothing_comes_twice() {
         both,
     ]);
     let cases = (prop::collection::vec(step(), 8..32), topics, 0_u64..5);
-    let outcome = runner.run(&cases, |(steps, topics, from)| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let covered = &mut *covered.lock().unwrap();
-        let (seen, want) = runtime.block_on(follow(&steps, &topics, from, covered));
-        prop_assert_eq!(seen, want);
-        Ok(())
-    });
-    outcome.unwrap();
-    let Covered { bursts, resumed, resumed_within_a_block, split, live } =
-        covered.into_inner().unwrap();
-    for count in [bursts, resumed, resumed_within_a_block, split, live] {
-        assert!(count > 0, "{:?}", [bursts, resumed, resumed_within_a_block, split, live]);
+    // Whether a block is told live or read from the log is a matter of moments, so what chance left
+    // out is tried again: at most so often.
+    let mut counts = [0; 5];
+    for _ in 0..12 {
+        let outcome = runner.run(&cases, |(steps, topics, from)| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let covered = &mut *covered.lock().unwrap();
+            let (seen, want) = runtime.block_on(follow(&steps, &topics, from, covered));
+            prop_assert_eq!(seen, want);
+            Ok(())
+        });
+        outcome.unwrap();
+        let Covered { bursts, resumed, resumed_within_a_block, split, live } =
+            &*covered.lock().unwrap();
+        counts = [*bursts, *resumed, *resumed_within_a_block, *split, *live];
+        if !counts.contains(&0) {
+            break;
+        }
     }
+    assert!(!counts.contains(&0), "{counts:?}");
 }
 
 /// Blocks are accepted by another thread as fast as it can, while readers come and go.
