@@ -93,6 +93,11 @@ const BOUNDED: &[(&str, &str, &str)] = &[
         "takes a minute; with --quick each line runs",
     ),
     (
+        "cargo run --release -p avalanche-benches -- vm::",
+        "cargo run --release -p avalanche-benches -- --quick vm::",
+        "takes minutes; with --quick each line runs",
+    ),
+    (
         "cargo run --release -p avalanche-benches -- net::",
         "cargo run --release -p avalanche-benches -- --quick net::",
         "takes a minute; with --quick each line runs",
