@@ -98,3 +98,71 @@ impl Fetched {
 fn key(height: Height, piece: u16) -> Vec<u8> {
     [&height.get().to_be_bytes()[..], &piece.to_be_bytes()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use avalanche_consensus::Timestamp;
+    use avalanche_net::identity::Identity;
+    use avalanche_store::MemoryStore;
+
+    use super::*;
+
+    /// Blocks of heights 1 to `count`, each on the one before, of more bytes than one row takes.
+    fn chain(count: u64) -> Vec<ChainBlock> {
+        let (identity, mut parent) = (Identity::generate().unwrap(), Id::EMPTY);
+        let one = |height| {
+            let payload = vec![7; 40_000];
+            let time = Timestamp::from_millis(height);
+            let block =
+                ChainBlock::build(parent, Height::new(height), time, &payload, &identity).unwrap();
+            parent = block.id();
+            block
+        };
+        (1..=count).map(one).collect()
+    }
+
+    #[test]
+    fn blocks_come_back_whole_and_leave_when_they_are_told_to() {
+        let fetched = Fetched::new(Arc::new(MemoryStore::new()));
+        let blocks = chain(5);
+        fetched.put(&blocks).unwrap();
+        for block in &blocks {
+            assert_eq!(fetched.get(block.height()).unwrap().as_ref(), Some(block));
+        }
+        fetched.remove(Height::new(2), Height::new(3)).unwrap();
+        let left: Vec<_> =
+            (1..=5).filter(|at| fetched.get(Height::new(*at)).unwrap().is_some()).collect();
+        assert_eq!(left, [1, 4, 5]);
+    }
+
+    #[test]
+    fn runs_are_without_gaps_and_what_is_accepted_is_forgotten() {
+        let fetched = Fetched::new(Arc::new(MemoryStore::new()));
+        let blocks = chain(7);
+        fetched.put(&blocks).unwrap();
+        fetched.remove(Height::new(5), Height::new(5)).unwrap();
+        let run = |low: usize, high: u64| StoredRun {
+            low: blocks[low - 1].height(),
+            high: Height::new(high),
+            parent: blocks[low - 1].parent(),
+        };
+        assert_eq!(fetched.runs_above(Height::new(2)).unwrap(), [run(3, 4), run(6, 7)]);
+        assert!(fetched.get(Height::new(2)).unwrap().is_none());
+        // A piece is missing: the block is, too, and the run ends before it.
+        let key = key(Height::new(4), 1);
+        let mut batch = Batch::new();
+        batch.delete(key);
+        fetched.rows.commit(batch).unwrap();
+        assert_eq!(fetched.runs_above(Height::new(2)).unwrap(), [run(3, 3), run(6, 7)]);
+    }
+
+    #[test]
+    fn neighbours_that_do_not_follow_on_each_other_are_two_runs() {
+        let fetched = Fetched::new(Arc::new(MemoryStore::new()));
+        let (one, other) = (chain(3), chain(3));
+        fetched.put(&one[..2]).unwrap();
+        fetched.put(&other[2..]).unwrap();
+        let runs = fetched.runs_above(Height::GENESIS).unwrap();
+        assert_eq!(runs.iter().map(|run| run.high.get()).collect::<Vec<_>>(), [2, 3]);
+    }
+}

@@ -73,8 +73,8 @@ mod tests {
         let recent = Recent::new(HashKey::from_seed([1; 32]));
         let count = BLOCKS_MAX + 3;
         for at in 0..count {
-            let block =
-                ChainBlock::genesis(Timestamp::from_millis(at as u64), &at.to_be_bytes()).unwrap();
+            let time = Timestamp::from_millis(at as u64);
+            let block = ChainBlock::genesis(Id::EMPTY, time, &at.to_be_bytes()).unwrap();
             recent.add(block, vec![Id::hash(&at.to_be_bytes())]);
         }
         let found =

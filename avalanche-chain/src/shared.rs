@@ -35,6 +35,12 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
     pub(crate) recent: Recent,
     pub(crate) signal: Arc<Signal>,
+    pub(crate) live: Live,
+}
+
+/// What changes while the chain runs.
+#[derive(Debug)]
+pub(crate) struct Live {
     events: broadcast::Sender<ChainEvent>,
     snapshot: Mutex<Snapshot>,
     stopped: Mutex<Option<String>>,
@@ -79,27 +85,8 @@ struct Window {
     took: VecDeque<Duration>,
 }
 
-/// The parts of a [`Shared`] that do not change.
-pub(crate) struct Fixed {
-    pub(crate) id: Id,
-    pub(crate) name: String,
-    pub(crate) vm: String,
-    pub(crate) own: NodeId,
-    pub(crate) parameters: Parameters,
-    pub(crate) validators: ValidatorSet,
-    pub(crate) clock: Arc<Clock>,
-    pub(crate) log: LogReader,
-    pub(crate) index: IndexReader,
-    pub(crate) indexed: Arc<Indexed>,
-    pub(crate) contents: Option<Arc<dyn BlockContents>>,
-    pub(crate) instance: Instance,
-    pub(crate) waiters: Waiters,
-    pub(crate) recent: Recent,
-    pub(crate) signal: Arc<Signal>,
-}
-
-impl Shared {
-    pub(crate) fn new(fixed: Fixed, tip: Tip) -> Self {
+impl Live {
+    pub(crate) fn new(tip: Tip) -> Self {
         let snapshot = Snapshot {
             phase: None,
             preference: tip.id,
@@ -108,79 +95,49 @@ impl Shared {
             polls: 0,
             stats: Stats::default(),
         };
-        let Fixed {
-            id,
-            name,
-            vm,
-            own,
-            parameters,
-            validators,
-            clock,
-            log,
-            index,
-            indexed,
-            contents,
-            instance,
-            waiters,
-            recent,
-            signal,
-        } = fixed;
         Self {
-            id,
-            name,
-            vm,
-            own,
-            parameters,
-            validators,
-            clock,
-            log,
-            index,
-            indexed,
-            contents,
-            instance,
-            waiters,
-            recent,
-            signal,
             events: broadcast::channel(crate::Events::CAPACITY).0,
             snapshot: Mutex::new(snapshot),
             stopped: Mutex::default(),
             finality: Mutex::default(),
         }
     }
+}
 
+impl Shared {
     pub(crate) fn events(&self) -> crate::Events {
-        crate::Events::of(&self.events)
+        crate::Events::of(&self.live.events)
     }
 
     pub(crate) fn tell(&self, event: ChainEvent) {
         // Nobody has to listen.
-        let _ = self.events.send(event);
+        let _ = self.live.events.send(event);
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
-        *lock(&self.snapshot) = snapshot;
+        *lock(&self.live.snapshot) = snapshot;
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        *lock(&self.snapshot)
+        *lock(&self.live.snapshot)
     }
 
     /// Notes why the engine does not run, or that it does.
     pub(crate) fn set_stopped(&self, reason: Option<String>) {
         if let Some(reason) = &reason {
-            lock(&self.snapshot).phase = None;
+            lock(&self.live.snapshot).phase = None;
             self.tell(ChainEvent::Stopped { reason: Arc::from(reason.as_str()) });
         }
-        *lock(&self.stopped) = reason;
+        *lock(&self.live.stopped) = reason;
     }
 
     pub(crate) fn stopped(&self) -> Option<String> {
-        lock(&self.stopped).clone()
+        lock(&self.live.stopped).clone()
     }
 
     /// Counts a block that is final.
     pub(crate) fn count(&self, transactions: usize, took: Option<Duration>) {
-        let mut window = lock(&self.finality);
+        let mut window = lock(&self.live.finality);
         window.transactions += transactions as u64;
         if let Some(took) = took {
             window.took.push_back(took);
@@ -192,7 +149,7 @@ impl Shared {
 
     pub(crate) fn finality(&self) -> Finality {
         let (transactions, mut took) = {
-            let window = lock(&self.finality);
+            let window = lock(&self.live.finality);
             (window.transactions, window.took.iter().copied().collect::<Vec<_>>())
         };
         took.sort_unstable();

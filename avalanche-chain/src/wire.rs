@@ -152,3 +152,63 @@ fn ancestors(message: &p2p::Ancestors) -> Message<ChainBlock> {
 fn ids(list: &[Bytes]) -> Option<Vec<Id>> {
     list.iter().map(|bytes| id(bytes)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use avalanche_consensus::Timestamp;
+    use avalanche_net::identity::Identity;
+
+    use super::*;
+
+    fn block() -> ParsedBlock<ChainBlock> {
+        let identity = Identity::generate().unwrap();
+        let time = Timestamp::from_millis(5);
+        let parent = Id::new([1; 32]);
+        with_facts(ChainBlock::build(parent, Height::new(9), time, b"vm", &identity).unwrap())
+    }
+
+    #[test]
+    fn every_message_with_blocks_and_names_comes_back_as_it_went() {
+        let [id, other] = [[4; 32], [5; 32]].map(Id::new);
+        let (block, height) = (block(), Height::new(9));
+        let blocks = vec![block.clone(), block.clone()];
+        let messages = [
+            Message::GetAcceptedStateSummary { request_id: 1, heights: vec![height] },
+            Message::GetStateSummaryFrontier { request_id: 2 },
+            Message::GetAcceptedFrontier { request_id: 3 },
+            Message::AcceptedFrontier { request_id: 4, id },
+            Message::GetAccepted { request_id: 5, ids: vec![id, other] },
+            Message::Accepted { request_id: 6, ids: vec![] },
+            Message::GetAncestors { request_id: 7, id },
+            Message::Ancestors { request_id: 8, blocks: Some(blocks) },
+            Message::Ancestors { request_id: 9, blocks: None },
+            Message::Get { request_id: 10, id },
+            Message::Put { request_id: 11, block: Some(block.clone()) },
+            Message::PushQuery { request_id: 12, block: Some(block), requested_height: height },
+            Message::PullQuery { request_id: 13, id, requested_height: height },
+            Message::Chits {
+                request_id: 14,
+                preferred: id,
+                preferred_at_height: other,
+                accepted: Id::new([6; 32]),
+                accepted_height: height,
+            },
+        ];
+        for message in messages {
+            let body = to_network(Id::new([2; 32]), &message, Duration::from_secs(1)).unwrap();
+            assert_eq!(from_network(&body), Some(message));
+        }
+    }
+
+    #[test]
+    fn what_is_no_block_is_left_out() {
+        let (chain, junk) = (Id::EMPTY, Bytes::from_static(b"junk"));
+        let put = from_network(&build::put(chain, 1, junk.clone()));
+        assert_eq!(put, Some(Message::Put { request_id: 1, block: None }));
+        let good = block();
+        let containers = vec![good.handle.bytes().clone(), junk, good.handle.bytes().clone()];
+        let ancestors = from_network(&build::ancestors(chain, 2, containers));
+        assert_eq!(ancestors, Some(Message::Ancestors { request_id: 2, blocks: Some(vec![good]) }));
+        assert_eq!(from_network(&build::pong()), None);
+    }
+}

@@ -87,13 +87,16 @@ async fn a_vm_that_panics_comes_back_and_the_chain_with_it() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
-    let mut accepted = 0;
+    let (mut accepted, mut stopped) = (0, 0);
     while let Ok(Ok(event)) =
         tokio::time::timeout(std::time::Duration::from_millis(50), events.recv()).await
     {
         accepted += u32::from(matches!(event, ChainEvent::Accepted(_)));
+        // What the old VM had verified is not the new one's: the chain began anew, too.
+        stopped += u32::from(matches!(event, ChainEvent::Stopped { .. }));
     }
     assert!(accepted >= 1, "events went on");
+    assert_eq!(stopped, 1);
     cluster.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error, fmt};
 
-use avalanche_consensus::{Height, Id, NodeId};
+use avalanche_consensus::{Height, NodeId};
 use avalanche_net::identity::{CertificateError, KeyError};
 
 use super::{BLOCK_BYTES_MAX, MILLIS_MAX, VERSION};
@@ -47,11 +47,6 @@ pub enum BlockError {
         /// Milliseconds since the Unix epoch.
         millis: u64,
     },
-    /// It is at height 0 and has a parent.
-    GenesisParent {
-        /// The parent.
-        parent: Id,
-    },
     /// It is at height 0 and has a certificate or a signature.
     GenesisSigned,
     /// It is above genesis and lacks a certificate or a signature.
@@ -91,10 +86,6 @@ impl fmt::Display for BlockError {
             Self::Timestamp { millis } => write!(
                 f,
                 "the timestamp is {millis} ms after the Unix epoch; up to {MILLIS_MAX} are allowed"
-            ),
-            Self::GenesisParent { parent } => write!(
-                f,
-                "the block at height 0 has the parent {parent}; it has none, which is zeros"
             ),
             Self::GenesisSigned => {
                 f.write_str("the block at height 0 is signed; it is known by its name alone")

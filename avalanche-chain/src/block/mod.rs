@@ -45,7 +45,7 @@ const SIGN_TRIES: usize = 128;
 /// | At | Bytes | What |
 /// |---|---|---|
 /// | 0 | 1 | version, 1 |
-/// | 1 | 32 | name of the parent; zeros for genesis |
+/// | 1 | 32 | name of the parent; of the chain for genesis |
 /// | 33 | 8 | height |
 /// | 41 | 8 | timestamp: milliseconds since the Unix epoch |
 /// | 49 | 4 | length `c` of the certificate; 0 for genesis and for nothing else |
@@ -93,14 +93,15 @@ struct Head {
 }
 
 impl ChainBlock {
-    /// The first block of a chain, which nobody signs. Fractions of a millisecond are cut off the
-    /// timestamp.
+    /// The first block of a chain, which nobody signs. It stands on the identifier of the chain, so
+    /// that no block of one chain follows on a block of another. Fractions of a millisecond are cut
+    /// off the timestamp.
     ///
     /// # Errors
     ///
     /// [`BlockError::TooLarge`].
-    pub fn genesis(timestamp: Timestamp, payload: &[u8]) -> Result<Self, BlockError> {
-        let head = Head { parent: Id::EMPTY, height: Height::GENESIS, timestamp };
+    pub fn genesis(chain: Id, timestamp: Timestamp, payload: &[u8]) -> Result<Self, BlockError> {
+        let head = Head { parent: chain, height: Height::GENESIS, timestamp };
         let bytes = head.write(&[], payload, 0)?;
         Self::finish(bytes, |_| Ok(Vec::new()))
     }
@@ -158,9 +159,6 @@ impl ChainBlock {
             return Err(BlockError::Trailing { len: bytes.len() - signature.end });
         }
         if height == Height::GENESIS {
-            if parent != Id::EMPTY {
-                return Err(BlockError::GenesisParent { parent });
-            }
             if !certificate.is_empty() || !signature.is_empty() {
                 return Err(BlockError::GenesisSigned);
             }
@@ -205,7 +203,7 @@ impl ChainBlock {
         self.0.id
     }
 
-    /// The block below; [`Id::EMPTY`] for genesis.
+    /// The block below; the chain for genesis.
     #[must_use]
     pub fn parent(&self) -> Id {
         self.0.parent

@@ -158,7 +158,7 @@ mod tests {
             let set = ValidatorSet::try_from(validators.collect::<Vec<_>>()).unwrap();
             let rules = ProposerRules { slot_ms: 100, slots: 8 };
             let proposers = Proposers::new(Id::new([9; 32]), rules, &set).unwrap();
-            let parent = ChainBlock::genesis(at(0), b"genesis").unwrap();
+            let parent = ChainBlock::genesis(Id::new([9; 32]), at(0), b"genesis").unwrap();
             Self { nodes, stranger: Identity::generate().unwrap(), parent, proposers }
         }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const TIME: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+const CHAIN: Id = Id::new([9; 32]);
 
 fn identity() -> Identity {
     Identity::generate().unwrap()
@@ -27,15 +28,15 @@ fn unhex(text: &str) -> Vec<u8> {
 
 #[test]
 fn the_bytes_of_genesis_are_these() {
-    let genesis = ChainBlock::genesis(TIME, b"vm").unwrap();
+    let genesis = ChainBlock::genesis(CHAIN, TIME, b"vm").unwrap();
     let expected = unhex(
-        "01 0000000000000000000000000000000000000000000000000000000000000000
+        "01 0909090909090909090909090909090909090909090909090909090909090909
          0000000000000000 0000018bcfe5687b 00000000 00000002 766d 0000",
     );
     assert_eq!(genesis.bytes(), &expected);
     assert_eq!(genesis.id(), Id::hash(&expected));
     assert_eq!(genesis.proposer(), None);
-    assert_eq!((genesis.parent(), genesis.height()), (Id::EMPTY, Height::GENESIS));
+    assert_eq!((genesis.parent(), genesis.height()), (CHAIN, Height::GENESIS));
     assert_eq!(genesis.verify_signature(), Ok(()));
 }
 
@@ -70,13 +71,13 @@ fn what_is_built_can_be_read_and_is_the_builders() {
 
 #[test]
 fn fractions_of_a_millisecond_are_cut_off() {
-    let genesis = ChainBlock::genesis(Timestamp::from_nanos(5_999_999), b"").unwrap();
+    let genesis = ChainBlock::genesis(CHAIN, Timestamp::from_nanos(5_999_999), b"").unwrap();
     assert_eq!(genesis.timestamp(), Timestamp::from_millis(5));
 }
 
 #[test]
 fn every_truncation_and_every_longer_one_is_refused() {
-    for whole in [block(&identity(), b"pay"), ChainBlock::genesis(TIME, b"pay").unwrap()] {
+    for whole in [block(&identity(), b"pay"), ChainBlock::genesis(CHAIN, TIME, b"pay").unwrap()] {
         for len in 0..whole.bytes().len() {
             let error = decode(&whole.bytes()[..len]).unwrap_err();
             assert!(matches!(error, BlockError::Truncated { .. }), "{len}: {error}");
@@ -154,20 +155,19 @@ fn each_wrong_is_named() {
     assert_eq!(with(0, &[2]), BlockError::Version { found: 2 });
     assert_eq!(with(41, &[0xff; 8]), BlockError::Timestamp { millis: u64::MAX });
     assert_eq!(with(49, &(u32::try_from(max).unwrap() + 1).to_be_bytes()), too_long);
-    assert_eq!(with(33, &[0; 8]), BlockError::GenesisParent { parent: Id::new([7; 32]) });
-    assert_eq!(with(1, &[0; 40]), BlockError::GenesisSigned);
+    assert_eq!(with(33, &[0; 8]), BlockError::GenesisSigned);
     let at = 53 + certificate;
     assert!(matches!(
         with(at, &[0xff; 4]),
         BlockError::PartTooLarge { what: "the VM's block", max: BLOCK_BYTES_MAX, .. }
     ));
 
-    let mut unsigned = ChainBlock::genesis(TIME, b"").unwrap().bytes().to_vec();
+    let mut unsigned = ChainBlock::genesis(CHAIN, TIME, b"").unwrap().bytes().to_vec();
     unsigned[40] = 1;
     assert_eq!(decode(&unsigned), Err(BlockError::Unsigned { height: Height::new(1) }));
     let large = vec![0; BLOCK_BYTES_MAX + 1];
     assert_eq!(decode(&large), Err(BlockError::TooLarge { len: BLOCK_BYTES_MAX + 1 }));
-    let error = ChainBlock::genesis(TIME, &large).unwrap_err();
+    let error = ChainBlock::genesis(CHAIN, TIME, &large).unwrap_err();
     assert!(matches!(error, BlockError::TooLarge { .. }));
     let genesis = ChainBlock::build(Id::EMPTY, Height::GENESIS, TIME, b"", &identity());
     assert_eq!(genesis, Err(BlockError::GenesisSigned));
@@ -208,7 +208,7 @@ proptest! {
     fn no_bytes_panic_and_what_is_read_is_what_was_given(
         head in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
-        let mut bytes = ChainBlock::genesis(TIME, b"x").unwrap().bytes().to_vec();
+        let mut bytes = ChainBlock::genesis(CHAIN, TIME, b"x").unwrap().bytes().to_vec();
         let len = bytes.len();
         for (at, byte) in head.iter().enumerate() {
             bytes[(at * 7 + 49) % len] = *byte;

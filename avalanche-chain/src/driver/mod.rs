@@ -24,8 +24,9 @@ use avalanche_consensus::engine::{
 use avalanche_consensus::{HashKey, Height, Id, NodeId, Timestamp};
 use avalanche_net::network::{Delivery, Inbox, Network, NetworkEvent};
 use avalanche_net::wire::Body;
+use avalanche_vm::InstanceStatus;
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::app::ForVm;
 use crate::builder::Builder;
@@ -38,8 +39,8 @@ use crate::{AcceptedBlock, ChainBlock, ChainEvent, TransactionGossip, Tx};
 
 /// Messages that are handled in one turn, at most.
 const BATCH: usize = 64;
-/// Accepted blocks that are kept in memory for peers that ask.
-const RECENT_MAX: usize = 64;
+/// Accepted blocks that are kept in memory for peers that ask: of at most 2 MiB each.
+const RECENT_MAX: usize = 16;
 /// Commands that wait, at most; whoever has one waits for room.
 pub(crate) const COMMANDS_MAX: usize = 1_024;
 
@@ -163,13 +164,15 @@ impl Driver {
         }
     }
 
-    /// Runs until the chain cannot go on.
+    /// Runs until the chain cannot go on: that is also when its VM is not the one of this
+    /// generation any more, which verified the blocks that are processing.
     pub(crate) async fn run(
         mut self,
+        generation: u64,
         inbox: &mut Inbox,
         commands: &mut mpsc::Receiver<Command>,
     ) -> Stop {
-        match self.turn_until_stopped(inbox, commands).await {
+        match self.turn_until_stopped(generation, inbox, commands).await {
             Ok(never) => match never {},
             Err(stop) => stop,
         }
@@ -177,9 +180,11 @@ impl Driver {
 
     async fn turn_until_stopped(
         &mut self,
+        generation: u64,
         inbox: &mut Inbox,
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<std::convert::Infallible, Stop> {
+        let mut vm = self.shared.instance.watch();
         let mut events = self.network.events();
         self.connect_all().await?;
         let mut messages = Vec::with_capacity(BATCH);
@@ -206,6 +211,9 @@ impl Driver {
                     None => return Err("nobody holds the chain any more".to_owned()),
                 },
                 event = events.recv() => self.network_event(event).await?,
+                () = gone(&mut vm, generation) => {
+                    return Err(self.shared.instance_failure());
+                }
                 admitted = self.admission.finished() => self.admitted(admitted),
                 () = shared.signal.pending() => self.builder.pending(self.shared.clock.now(), false),
                 () = tokio::time::sleep(wait) => self.handle(Input::Tick).await?,
@@ -233,7 +241,7 @@ impl Driver {
     }
 
     /// How long nothing but time can be due.
-    fn wait(&self) -> Duration {
+    fn wait(&mut self) -> Duration {
         let now = self.shared.clock.now();
         let engine = self.engine.poll_timeout();
         let times = [engine, self.builder.due(now), Some(self.gossip_at)];
@@ -400,4 +408,11 @@ impl Driver {
             self.shared.tell(ChainEvent::Preferred { id });
         }
     }
+}
+
+/// Returns when the VM of this generation is gone. Cancel safe.
+async fn gone(vm: &mut watch::Receiver<InstanceStatus>, generation: u64) {
+    let other = |vm: &InstanceStatus| vm.generation != generation || !vm.state.answers();
+    // An instance that is not there any more is gone, too.
+    let _ = vm.wait_for(other).await;
 }

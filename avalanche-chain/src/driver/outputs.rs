@@ -88,7 +88,7 @@ impl Driver {
 
     /// Queues one message for some peers.
     fn send(&self, nodes: &[NodeId], message: &Message<ChainBlock>, failed: &mut Failed) {
-        let timeout = self.engine.health(self.shared.clock.now()).timeout;
+        let timeout = self.engine.request_timeout();
         let sent = wire::to_network(self.shared.id, message, timeout)
             .map(|body| self.network.send(nodes, body));
         let lost = match sent {

@@ -84,7 +84,7 @@ impl History {
     fn extend(&mut self, transactions: &[Transaction]) -> ChainBlock {
         let (time, payload) = (Timestamp::ZERO, write(transactions));
         let block = match self.blocks.last() {
-            None => ChainBlock::genesis(time, &payload).unwrap(),
+            None => ChainBlock::genesis(Id::new([9; 32]), time, &payload).unwrap(),
             Some(last) => {
                 let height = last.height().next().unwrap();
                 ChainBlock::build(last.id(), height, time, &payload, &IDENTITY).unwrap()

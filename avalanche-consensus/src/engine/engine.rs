@@ -1,5 +1,7 @@
 //! The engine: one chain, in whatever phase it is.
 
+use std::time::Duration;
+
 use super::bootstrapper::{Bootstrapper, Download};
 use super::context::Context;
 use super::getter::Serving;
@@ -187,6 +189,12 @@ impl<H: Clone> Engine<H> {
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.cx.stats
+    }
+
+    /// How long a request is waited for at present: the deadline to send with one.
+    #[must_use]
+    pub const fn request_timeout(&self) -> Duration {
+        self.cx.requests.timeout()
     }
 
     /// How the engine is doing at the time `now`.
