@@ -335,3 +335,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 pub(crate) fn threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use avalanche_chain::node::{Node, NodeError, StoreKind};
 use avalanche_chain::testing::{Cluster, ClusterOptions};
 use avalanche_chain::{ChainEvent, Genesis, NodeReader, Outcome};
 use avalanche_vm::machine::{BlockFacts, MachineFactory, StateMachine};
-use avalanche_vm::{Invalid, InvalidKind, VmId, VmRegistry};
+use avalanche_vm::{HttpRequest, Invalid, InvalidKind, VmId, VmRegistry};
 use support::{PATIENCE, TempDir, options, registry, transfer};
 
 /// A sum to which transactions add, and which panics once when it is told to.
@@ -131,6 +131,42 @@ async fn two_chains_run_in_one_process_and_start_again_where_they_stood() {
         assert!(second.submit(vec![wrong]).await.unwrap()[0].is_err(), "it is for another chain");
         cluster.stop_node(0).await;
     }
+}
+
+/// A network of one that has made so many payments; it is stopped.
+async fn paid(dir: &TempDir, count: u64) -> Cluster {
+    let options = alone("payments", options(4).genesis);
+    let mut cluster = Cluster::start(dir.path(), &options, registry).await.unwrap();
+    cluster.ready(PATIENCE).await.unwrap();
+    let chain = cluster.chain(0).unwrap();
+    for nonce in 0..count {
+        let one = transfer(chain.id(), 0, 1, nonce);
+        let id = *chain.submit(vec![one]).await.unwrap()[0].as_ref().unwrap();
+        assert!(matches!(chain.wait(id, PATIENCE).await.unwrap(), Outcome::Accepted(_)));
+    }
+    cluster.stop_node(0).await;
+    cluster
+}
+
+#[tokio::test]
+async fn a_state_of_another_branch_is_set_aside_and_built_again() {
+    let (dir, other) = (TempDir::new("branch"), TempDir::new("other-branch"));
+    let mut cluster = paid(&dir, 4).await;
+    paid(&other, 2).await;
+    let state = |dir: &TempDir| dir.path().join("node-0/chains/payments/state");
+    std::fs::remove_dir_all(state(&dir)).unwrap();
+    std::fs::rename(state(&other), state(&dir)).unwrap();
+    cluster.start_node(0).await.unwrap();
+    let chain = cluster.chain(0).unwrap();
+    let request = HttpRequest {
+        method: "GET".to_owned(),
+        path: format!("/accounts/{}", support::address(0)),
+        ..HttpRequest::default()
+    };
+    let account = String::from_utf8(chain.vm_request(request).await.body).unwrap();
+    assert!(account.contains("\"nonce\":\"4\""), "{account}");
+    assert!(state(&dir).with_file_name("state-1.aside").exists());
+    cluster.stop().await;
 }
 
 #[tokio::test]
