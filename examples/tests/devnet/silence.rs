@@ -1,4 +1,4 @@
-//! Two of five silent: nothing becomes final, `explain` says why, and it goes on when they are back.
+//! Two of five silent: nothing becomes final, `explain` says why, and it goes on when they return.
 
 use std::process::{Command, Output};
 use std::thread::sleep;
