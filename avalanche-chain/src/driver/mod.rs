@@ -26,7 +26,7 @@ use avalanche_net::network::{Delivery, Inbox, Network, NetworkEvent};
 use avalanche_net::wire::Body;
 use avalanche_vm::InstanceStatus;
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::app::ForVm;
 use crate::builder::Builder;
@@ -104,6 +104,8 @@ pub(crate) struct Driver {
     durable: Height,
     /// Answers that are known at once, for the next turn of the engine.
     ready: VecDeque<(CallId, Answer<ChainBlock>)>,
+    /// Turns to read the log.
+    reads: Arc<Semaphore>,
     benched: BTreeSet<NodeId>,
     preferred: Id,
     /// Transactions of peers that the VM is asked to admit.
@@ -158,6 +160,7 @@ impl Driver {
             durable: last.height(),
             last,
             ready: VecDeque::new(),
+            reads: Arc::new(Semaphore::new(reads::READS_MAX)),
             benched: BTreeSet::new(),
             preferred,
             admission,

@@ -1,5 +1,6 @@
 //! Questions of the engine that memory or the block log answers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use avalanche_consensus::engine::{Answer, Call, CallId};
@@ -9,8 +10,11 @@ use bytes::Bytes;
 
 use super::Driver;
 use crate::ChainBlock;
-use crate::executor::Done;
+use crate::executor::{Done, blocking};
 use crate::wire::with_facts;
+
+/// Reads of the log at a time: each may have 2 MiB in memory.
+pub(super) const READS_MAX: usize = 8;
 
 impl Driver {
     /// The answer, if memory has it; otherwise the log is read aside, and the answer comes later.
@@ -81,21 +85,25 @@ impl Driver {
         blocks
     }
 
-    /// Reads the log on a thread that may wait. There are as many at once as the engine has calls
-    /// open, at most [`calls_max`](avalanche_consensus::engine::Limits::calls_max).
+    /// Reads the log on a thread that may wait, [`READS_MAX`] at a time. As many wait as the engine
+    /// has calls open, at most [`calls_max`](avalanche_consensus::engine::Limits::calls_max).
     fn aside(
         &self,
         call: CallId,
         read: impl FnOnce(&LogReader) -> Result<Answer<ChainBlock>, Error> + Send + 'static,
     ) {
         let (log, answers) = (self.shared.log.clone(), self.answers.clone());
-        drop(tokio::task::spawn_blocking(move || {
-            let done = match read(&log) {
-                Ok(answer) => Done::Answer { call, answer },
-                Err(error) => Done::Failed(format!("the block log cannot be read: {error}")),
+        let reads = Arc::clone(&self.reads);
+        drop(tokio::spawn(async move {
+            // Never closed. Held until the answer is there, so that few answers are in memory.
+            let _turn = reads.acquire().await;
+            let answer = match blocking(move || read(&log)).await {
+                Ok(Ok(answer)) => Done::Answer { call, answer },
+                Ok(Err(error)) => Done::Failed(format!("the block log cannot be read: {error}")),
+                Err(error) => Done::Failed(error.to_string()),
             };
             // Nobody listens only when the chain is stopping.
-            let _ = answers.send(done);
+            let _ = answers.send(answer);
         }));
     }
 }

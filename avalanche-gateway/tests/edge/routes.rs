@@ -269,6 +269,29 @@ async fn metrics_count_what_was_asked_and_what_the_chains_say() {
 }
 
 #[tokio::test]
+async fn the_table_of_metrics_is_what_a_server_answers() {
+    let table = include_str!("../../../METRICS.md");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let listed: Vec<[String; 3]> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            [cells[0].replace('`', ""), cells[1].to_owned(), cells[3].to_owned()]
+        })
+        .collect();
+    let served = Served::new().await;
+    let text = served.get("/metrics").await.text();
+    let told = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+    let told: Vec<[String; 3]> = told
+        .map(|(name, help)| {
+            let kind = format!("# TYPE {name} ");
+            let kind = text.lines().find_map(|line| line.strip_prefix(&kind)).unwrap();
+            [name, kind, help].map(str::to_owned)
+        })
+        .collect();
+    assert_eq!(listed, told);
+}
+
+#[tokio::test]
 async fn the_readme_lists_every_route_and_every_route_refuses_other_methods() {
     let readme = include_str!("../../README.md");
     let listed: BTreeSet<String> = readme
