@@ -18,6 +18,7 @@ pub mod floor;
 pub mod measure;
 pub mod memory;
 pub mod net;
+pub mod network;
 pub mod payments;
 pub mod poll;
 pub mod report;

@@ -205,7 +205,8 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: "avalanche-benches",
-        internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY],
+        // Whole networks are those of the examples.
+        internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY, "avalanche-examples"],
         always: &[
             "blake3",
             "bytes",
@@ -216,6 +217,7 @@ const TABLE: &[Row] = &[
             "redb",
             "rustix",
             "rustls",
+            "serde_json",
             "sled",
             "tokio",
             "tokio-rustls",
