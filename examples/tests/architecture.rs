@@ -208,6 +208,7 @@ const TABLE: &[Row] = &[
         // Whole networks are those of the examples.
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY, "avalanche-examples"],
         always: &[
+            "axum",
             "blake3",
             "bytes",
             "ed25519-dalek",

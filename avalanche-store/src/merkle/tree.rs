@@ -136,26 +136,29 @@ impl Tree {
     }
 
     /// Calls `visit` for each node that this version made and that is in memory, as long as it is
-    /// not settled.
-    pub(crate) fn each_made(&self, mut visit: impl FnMut(&Path, &Node)) {
+    /// not settled, with its slot and serial.
+    pub(crate) fn each_made(&self, mut visit: impl FnMut((u32, u32), &Path, &Node)) {
         let lists = self.0.lists();
         let reader = self.0.pool.read();
         for (slot, path) in &lists.made {
             if let Some(node) = reader.entries().get(*slot as usize) {
-                visit(path, node.node());
+                visit((*slot, self.0.serial), path, node.node());
             }
         }
     }
 
-    /// Says that the store has this version: it was accepted, and its parent is history.
-    pub(crate) fn settle(&self) {
+    /// Says that this version was accepted, and its parent is history; `stored` says of a slot and
+    /// serial whether the store has that node. A node that it never had stays until nobody reads
+    /// this version.
+    pub(crate) fn settle(&self, stored: impl Fn(u32, u32) -> bool) {
         let version = &self.0;
         if version.settled.swap(true, Ordering::AcqRel) {
             return;
         }
         let lists = std::mem::take(&mut *version.lists());
         let Lists { made, replaced } = lists;
-        version.pool.settle(made.iter().map(|(slot, _)| *slot), version.serial);
+        let made = made.iter().map(|(slot, _)| *slot);
+        version.pool.settle(made.filter(|slot| stored(*slot, version.serial)), version.serial);
         let parent = version.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(parent) = parent {
             let replaced = replaced.iter().map(|replaced| (replaced.at.slot, replaced.at.serial));

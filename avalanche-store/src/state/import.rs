@@ -130,7 +130,7 @@ impl<K: KeyValue> Import<K> {
         let threads = self.options.threads;
         let tree = self.tree.apply(self.height, &changes, threads, &*self.core)?;
         // Nodes only come, none go: one that is written again is written over its own row.
-        tree.each_made(|path, node| {
+        tree.each_made(|_, path, node| {
             let mut record = Vec::new();
             node.encode(&mut record);
             batch.put(rows::node_key(self.height, path), record);
@@ -139,7 +139,7 @@ impl<K: KeyValue> Import<K> {
         let record = ImportRecord { height: self.height, target: self.target, root, next };
         batch.put(rows::IMPORT, codec::encode(&record));
         self.core.store.commit(batch)?;
-        tree.settle();
+        tree.settle(|_, _| true);
         self.tree = tree;
         self.next = next;
         self.tree.pool().evict();

@@ -9,9 +9,11 @@
 //!
 //! A commit is one atomic batch: values, dirty nodes, lists for pruning, root and height. So after
 //! a crash the store holds the state of one height whole, an older one than was accepted at most:
-//! the block log says what to replay.
+//! the block log says what to replay. It may stand for several blocks: what only the heights
+//! between had is never written.
 
 mod checkpoint;
+mod commit;
 mod core;
 mod import;
 mod prune;
@@ -30,8 +32,8 @@ pub use view::{Draft, View};
 
 use self::core::Core;
 use crate::merkle::{Item, Pool, Tree};
-use crate::{Batch, Error, Hash, KeyValue, Pair, Proof, RangeLimits, RangeProof, codec, key_hash};
-use rows::{Chunks, Meta, RootRecord};
+use crate::{Error, Hash, KeyValue, Pair, Proof, RangeLimits, RangeProof, key_hash};
+use rows::{Meta, RootRecord};
 use view::Base;
 
 /// Bytes that a value's row has beside key and value.
@@ -273,58 +275,6 @@ impl<K: KeyValue> State<K> {
             epoch: self.core.rolled_back.load(Ordering::Acquire),
             changes: std::collections::BTreeMap::new(),
         }
-    }
-
-    /// Accepts a view: writes it in one batch. It is durable after [`flush`](Self::flush).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ViewNotNext`] if the view is not over the accepted state or of another height;
-    /// nothing was changed. If the store refuses the batch, this state stays as it was; a store
-    /// that failed has to be opened again.
-    pub fn commit(&mut self, view: &View<K>, height: u64) -> Result<(), Error> {
-        let accepted = self.height();
-        let next = view.height() == height
-            && accepted.is_none_or(|accepted| accepted < height)
-            && view.epoch() == self.core.rolled_back.load(Ordering::Acquire)
-            && view.tree().is_child_of(&self.accepted);
-        if !next {
-            return Err(Error::ViewNotNext { height, view: view.height(), accepted });
-        }
-        let oldest = self.oldest_height().unwrap_or(height);
-        let meta = Meta { heights: Some((height, oldest)), trimming: false };
-        let mut batch = Batch::new();
-        let mut written = Chunks::new(b'j', height);
-        let values = view.changes().iter().map(|(key, value)| (key_hash(key), key, value));
-        for (hash, key, value) in values {
-            batch.put(rows::value_key(&hash, height), rows::value_record(key, value.as_deref()));
-            written.push(&mut batch, &hash);
-        }
-        written.finish(&mut batch);
-        view.tree().each_made(|path, node| {
-            let mut record = Vec::with_capacity(8 + node.bytes());
-            node.encode(&mut record);
-            batch.put(rows::node_key(height, path), record);
-        });
-        let mut stale = Chunks::new(b's', height);
-        let mut part = Vec::new();
-        view.tree().each_replaced(|replaced| {
-            part.clear();
-            part.extend(replaced.at.born.to_be_bytes());
-            replaced.path.encode(&mut part);
-            stale.push(&mut batch, &part);
-        });
-        stale.finish(&mut batch);
-        batch.put(rows::root_key(height), codec::encode(&RootRecord::from(view.tree().root())));
-        batch.put(rows::META, codec::encode(&meta));
-        self.core.store.commit(batch)?;
-
-        self.core.oldest.store(oldest, Ordering::Release);
-        view.settle();
-        self.accepted = view.tree().clone();
-        self.meta = meta;
-        self.accepted.pool().evict();
-        Ok(())
     }
 
     /// Makes every commit durable.

@@ -49,7 +49,7 @@ pub struct View<K>(Arc<Inner<K>>);
 #[derive(Debug)]
 struct Inner<K> {
     core: Arc<Core<K>>,
-    /// The accepted state at its own height, once it was accepted.
+    /// The accepted state at its own height, once the store has it.
     base: Mutex<Base<K>>,
     tree: Tree,
     height: u64,
@@ -80,7 +80,7 @@ impl<K: KeyValue> Draft<K> {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.changes.get(key) {
             Some(value) => Ok(value.clone()),
-            None => get(&self.core, self.base.clone(), self.epoch, key),
+            None => get(&self.core, &self.base, self.epoch, key),
         }
     }
 
@@ -171,7 +171,7 @@ impl<K: KeyValue> View<K> {
     ///
     /// As [`Draft::get`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        get(&self.0.core, Base::View(self.clone()), self.0.epoch, key)
+        get(&self.0.core, &Base::View(self.clone()), self.0.epoch, key)
     }
 
     /// The proof of what `key` has.
@@ -210,9 +210,23 @@ impl<K: KeyValue> View<K> {
         self.0.epoch
     }
 
-    /// Says that the store has this view.
-    pub(super) fn settle(&self) {
-        self.0.tree.settle();
+    /// This view and those below it that are not accepted, oldest first; `None` if they are not
+    /// over `accepted`.
+    pub(super) fn over(&self, accepted: &Tree) -> Option<Vec<Self>> {
+        let mut chain = vec![self.clone()];
+        while let Some(first) = chain.last()
+            && !first.tree().is_child_of(accepted)
+        {
+            let below = first.0.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Base::View(below) = below else { return None };
+            chain.push(below);
+        }
+        chain.reverse();
+        Some(chain)
+    }
+
+    /// Says that the store has this view, so that it reads there what it did not change itself.
+    pub(super) fn settled(&self) {
         let mut base = self.0.base.lock().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *base, Base::Accepted(Some(self.0.height)));
         drop(base);
@@ -223,25 +237,43 @@ impl<K: KeyValue> View<K> {
 /// The value of `key` in `base`: the newest change of it, or else what is accepted.
 fn get<K: KeyValue>(
     core: &Core<K>,
-    mut base: Base<K>,
+    base: &Base<K>,
     epoch: u64,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, Error> {
+    let mut tried = None;
     let value = loop {
-        match base {
-            Base::View(view) => {
-                if let Some(value) = view.0.changes.get(key) {
-                    break value.clone();
-                }
-                let next = view.0.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                base = next;
-            }
-            Base::Accepted(None) => break None,
-            Base::Accepted(Some(height)) => break core.value_at(key, &key_hash(key), height)?,
+        let height = match changed(base.clone(), key) {
+            Ok(value) => break value,
+            Err(None) => break None,
+            Err(Some(height)) => height,
+        };
+        match core.value_at(key, &key_hash(key), height) {
+            // The views may have been committed, and what was below them pruned, since the height
+            // was read: then they stand over another one now.
+            Err(Error::Pruned { .. }) if tried != Some(height) => tried = Some(height),
+            value => break value?,
         }
     };
     check_epoch(core, epoch)?;
     Ok(value)
+}
+
+/// What the views of `base` made of `key`; if they did not change it, the accepted height that they
+/// are over.
+fn changed<K>(mut base: Base<K>, key: &[u8]) -> Result<Option<Vec<u8>>, Option<u64>> {
+    loop {
+        match base {
+            Base::View(view) => {
+                if let Some(value) = view.0.changes.get(key) {
+                    return Ok(value.clone());
+                }
+                let next = view.0.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                base = next;
+            }
+            Base::Accepted(height) => return Err(height),
+        }
+    }
 }
 
 fn check_epoch<K>(core: &Core<K>, epoch: u64) -> Result<(), Error> {

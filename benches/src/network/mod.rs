@@ -5,6 +5,8 @@
 //! too.
 
 pub mod devnet;
+pub mod ingest;
 pub mod load;
 pub mod processes;
 pub mod saturation;
+pub mod stages;

@@ -15,8 +15,8 @@ pub struct PaymentsConfig {
     pub state_heights: NonZeroU64,
     /// `state_memory_bytes`: Merkle nodes that stay in memory; 512 MiB by default.
     pub state_memory_bytes: usize,
-    /// `flush_every`: accepted blocks between two syncs of the state, which the chain's log would
-    /// replay after a crash; 64 by default.
+    /// `flush_every`: accepted blocks after which the state is written, which the chain's log would
+    /// replay after a crash; 64 by default. It is written before if many accounts have changed.
     pub flush_every: NonZeroU64,
     /// `receipts`: how many of the newest accepted transfers are found by name; 200,000 by default.
     pub receipts: usize,

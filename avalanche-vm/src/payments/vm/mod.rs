@@ -35,15 +35,10 @@ use super::{BLOCK_BYTES_MAX, BlockRef, Header, Ledger, Mempool, Parent, Receipt,
 use crate::signature::Verifier;
 use crate::{Block, BuildRequest, Error, HttpHandler, Place, Transactions, Vm, VmContext};
 
-/// Rows of old heights that are removed after each accept, at most: about twice what a full block
-/// writes.
-const PRUNE_ROWS_MAX: usize = 1 << 16;
-
 /// A virtual machine of payments; see [the rules](super).
 #[derive(Debug)]
 pub struct PaymentsVm {
     context: VmContext,
-    config: PaymentsConfig,
     /// The last accepted block, as its state says it.
     head: Head,
     ledger: Ledger,
@@ -55,8 +50,6 @@ pub struct PaymentsVm {
     reader: PaymentsReader,
     /// The latest time that a call brought.
     now: Timestamp,
-    /// Accepted blocks since the state was synced.
-    unsynced: u64,
 }
 
 /// A verified block that is not decided.
@@ -84,20 +77,7 @@ impl PaymentsVm {
         let checked = Checked::new(verifier, context.threads, context.hash_key, names);
         let (preferred, processing) = (head.block.id, BTreeMap::new());
         let now = Timestamp::from_millis(head.timestamp_ms);
-        Self {
-            context,
-            config,
-            head,
-            ledger,
-            states,
-            mempool,
-            checked,
-            processing,
-            preferred,
-            reader,
-            now,
-            unsynced: 0,
-        }
+        Self { context, head, ledger, states, mempool, checked, processing, preferred, reader, now }
     }
 
     /// Reads the accepted state from any thread, while the VM goes on.
@@ -224,7 +204,7 @@ impl Vm for PaymentsVm {
             self.execute(block, None)?;
         }
         let layer = self.ledger.accept(&id)?;
-        let view = self.states.accept(&id)?;
+        let view = self.states.accept(&layer)?;
         let Some(Processing { header, transfers: names }) = self.processing.remove(&id) else {
             return Err(Error::fatal(format!("block {id} was executed and is not processing")));
         };
@@ -240,12 +220,6 @@ impl Vm for PaymentsVm {
         let receipts = receipts
             .map(|((index, transfer), name)| Receipt::new(name, (id, tip.height, index), transfer));
         self.reader.publish(tip, layer.burned(), view, receipts);
-        self.states.prune(PRUNE_ROWS_MAX)?;
-        self.unsynced += 1;
-        if self.unsynced >= self.config.flush_every.get() {
-            self.states.flush()?;
-            self.unsynced = 0;
-        }
         self.tell();
         Ok(())
     }

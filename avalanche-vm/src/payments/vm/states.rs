@@ -3,6 +3,10 @@
 //!
 //! A block carries the root of its parent's state. So a root is needed only when a child comes, and
 //! until then another core can compute it.
+//!
+//! Accepted states stay in memory until some blocks or some accounts have gathered, and are written
+//! together: the log has the blocks, so nothing is lost, and an account that a thousand transfers
+//! changed is written once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +22,32 @@ use crate::payments::{BURNED_KEY, Burned, Layer};
 /// The store of an instance.
 pub(super) type Store = Arc<dyn KeyValue>;
 
+/// Accounts that accepted blocks changed, counted for each block, after which they are written. This
+/// bounds memory, and what a start has to replay after a crash: about a second.
+const UNWRITTEN_MAX: usize = 1 << 16;
+
+/// Rows of old heights that are removed after each commit, at most: about twice what it writes.
+const PRUNE_ROWS_MAX: usize = 1 << 18;
+
 /// The accepted state, and those of processing blocks.
 #[derive(Debug)]
 pub(super) struct States {
-    state: State<Store>,
+    /// `None` only after its writer failed.
+    written: Option<Written>,
+    /// Accepted blocks between two commits.
+    flush_every: u64,
+    /// Accepted blocks since the last commit was begun, and accounts that they changed.
+    unwritten: (u64, usize),
     /// The last accepted block, whose view is among the others.
     tip: Id,
     views: BTreeMap<Id, Root>,
+}
+
+/// What the store has, or who writes it.
+#[derive(Debug)]
+enum Written {
+    State(State<Store>),
+    Writing(JoinHandle<Result<State<Store>, Error>>),
 }
 
 /// The state of a block, or who computes it.
@@ -36,9 +59,11 @@ enum Root {
 
 impl States {
     /// Over a state that was committed at least once; `tip` is its block.
-    pub(super) fn new(state: State<Store>, tip: Id) -> Result<Self, Error> {
+    pub(super) fn new(state: State<Store>, tip: Id, flush_every: u64) -> Result<Self, Error> {
         let view = state.view().ok_or_else(|| Error::fatal("the state has no height"))?;
-        Ok(Self { state, tip, views: BTreeMap::from([(tip, Root::Known(view))]) })
+        let views = BTreeMap::from([(tip, Root::Known(view))]);
+        let written = Some(Written::State(state));
+        Ok(Self { written, flush_every, unwritten: (0, 0), tip, views })
     }
 
     /// The state of the last accepted block, or of a processing one; waits until it is known.
@@ -83,12 +108,26 @@ impl States {
         Ok(())
     }
 
-    /// Writes the state of a processing block, the child of the last accepted one. Returns it.
-    pub(super) fn accept(&mut self, block: &Id) -> Result<View<Store>, Error> {
-        let view = self.view(block)?.clone();
-        self.state.commit(&view, view.height())?;
+    /// Takes the state of a processing block, the child of the last accepted one, as accepted, and
+    /// makes it durable if enough has gathered. Returns it.
+    pub(super) fn accept(&mut self, layer: &Layer) -> Result<View<Store>, Error> {
+        if matches!(&self.written, Some(Written::Writing(thread)) if thread.is_finished()) {
+            // Whether it failed is known now, and not when it is next needed.
+            self.written = Some(Written::State(self.state()?));
+        }
+        let block = layer.id();
+        let view = self.view(&block)?.clone();
         self.views.remove(&self.tip);
-        self.tip = *block;
+        self.tip = block;
+        let (blocks, accounts) = self.unwritten;
+        self.unwritten = (blocks + 1, accounts.saturating_add(layer.accounts().len()));
+        let (blocks, accounts) = self.unwritten;
+        let full = accounts >= 2 * UNWRITTEN_MAX || blocks >= self.flush_every.saturating_mul(2);
+        let due = accounts >= UNWRITTEN_MAX || blocks >= self.flush_every;
+        // A writer that is slower than the chain is waited for, or memory would have no bound.
+        if full || (due && matches!(self.written, Some(Written::State(_)))) {
+            self.begin_writing()?;
+        }
         Ok(view)
     }
 
@@ -97,16 +136,49 @@ impl States {
         self.views.remove(block);
     }
 
-    /// Removes up to so many rows of heights that are no longer kept.
-    pub(super) fn prune(&mut self, rows_max: usize) -> Result<(), Error> {
-        self.state.prune(rows_max)?;
+    /// Makes all that was accepted durable.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        if self.unwritten.0 > 0 {
+            self.begin_writing()?;
+        }
+        let state = self.state()?;
+        self.written = Some(Written::State(state));
         Ok(())
     }
 
-    /// Makes all that was accepted durable.
-    pub(super) fn flush(&self) -> Result<(), Error> {
-        Ok(self.state.flush()?)
+    /// Takes the state, and waits for its writer.
+    fn state(&mut self) -> Result<State<Store>, Error> {
+        match self.written.take() {
+            Some(Written::State(state)) => Ok(state),
+            Some(Written::Writing(thread)) => thread
+                .join()
+                .map_err(|_panic| Error::fatal("the state could not be written: a panic"))?,
+            None => Err(Error::fatal("the state could not be written before")),
+        }
     }
+
+    /// Begins to write all that was accepted, once what was begun before is written.
+    fn begin_writing(&mut self) -> Result<(), Error> {
+        let tip = self.tip;
+        let view = self.view(&tip)?.clone();
+        let state = self.state()?;
+        let writer = thread::Builder::new().name("state-writer".to_owned());
+        let thread = writer.spawn(move || write(state, &view));
+        let thread = thread.map_err(|error| {
+            Error::fatal(format!("the system has no thread left to write the state: {error}"))
+        })?;
+        self.written = Some(Written::Writing(thread));
+        self.unwritten = (0, 0);
+        Ok(())
+    }
+}
+
+/// Writes an accepted state durably, and removes what is too old.
+fn write(mut state: State<Store>, view: &View<Store>) -> Result<State<Store>, Error> {
+    state.commit(view, view.height())?;
+    state.flush()?;
+    state.prune(PRUNE_ROWS_MAX)?;
+    Ok(state)
 }
 
 /// Whoever opens the store next should not find a thread that still reads it.
@@ -116,6 +188,9 @@ impl Drop for States {
             if let Root::Computing(thread) = root {
                 let _ = thread.join();
             }
+        }
+        if let Some(Written::Writing(thread)) = self.written.take() {
+            let _ = thread.join();
         }
     }
 }
