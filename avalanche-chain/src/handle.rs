@@ -336,8 +336,8 @@ impl Submit for ChainHandle {
         &self,
         transactions: Vec<Vec<u8>>,
     ) -> Result<Vec<Result<Id, avalanche_vm::Error>>, Error> {
-        let kept: Vec<Bytes> =
-            transactions.iter().map(|bytes| Bytes::copy_from_slice(bytes)).collect();
+        let transactions: Vec<Bytes> = transactions.into_iter().map(Bytes::from).collect();
+        let kept = transactions.clone();
         let now = self.shared.clock.now();
         let results = self.shared.instance.submit(transactions, now).await?;
         let admitted = results.iter().zip(kept);

@@ -52,8 +52,8 @@ impl Admission {
         let transactions: Vec<Tx> = self.waiting.drain(..count).collect();
         let instance = self.instance.clone();
         self.running = Some(tokio::spawn(async move {
-            let copies = transactions.iter().map(|one| one.bytes().to_vec()).collect();
-            let results = instance.submit(copies, now).await.ok();
+            let bytes: Vec<Bytes> = transactions.iter().map(|one| one.bytes().clone()).collect();
+            let results = instance.submit(bytes, now).await.ok();
             Admitted { transactions, results }
         }));
     }

@@ -1,9 +1,9 @@
 //! Gossip of the transactions of one chain, with the bounds of a chain.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use avalanche_consensus::{Id, NodeId, Timestamp};
+use avalanche_consensus::{HashKey, Id, NodeId, Timestamp};
 use avalanche_net::gossip::{
     Added, Gossip, GossipConfig, GossipFault, GossipPeer, GossipStats, Push,
 };
@@ -32,7 +32,7 @@ pub struct TransactionGossip {
     gossip: Gossip<Tx>,
     bounds: Bounds,
     /// With the VM.
-    verifying: BTreeSet<Id>,
+    verifying: HashSet<Id, HashKey>,
     /// When which came, oldest first; some are gone.
     kept: VecDeque<(Timestamp, Id)>,
     forgotten: u64,
@@ -87,7 +87,7 @@ impl TransactionGossip {
         Self {
             gossip: Gossip::new(bounds.gossip, seed),
             bounds,
-            verifying: BTreeSet::new(),
+            verifying: HashSet::with_hasher(HashKey::from_seed(*seed)),
             kept: VecDeque::new(),
             forgotten: 0,
             pull: Pull::default(),

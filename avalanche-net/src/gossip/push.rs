@@ -1,8 +1,8 @@
 //! Own items on their way out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use avalanche_consensus::{Id, NodeId, Timestamp};
+use avalanche_consensus::{HashKey, Id, NodeId, Timestamp};
 use bytes::Bytes;
 
 use super::message::MessageSize;
@@ -27,7 +27,7 @@ pub struct Push {
 /// it was removed and added again.
 #[derive(Debug)]
 pub(super) struct PushQueue {
-    tracked: BTreeMap<Id, Tracked>,
+    tracked: HashMap<Id, Tracked, HashKey>,
     /// Not pushed yet, oldest first.
     new: VecDeque<(u64, Id)>,
     /// Pushed, longest ago first.
@@ -43,16 +43,16 @@ struct Tracked {
     pushed_at: Option<Timestamp>,
     /// Peers that have it: true if they sent it or it was in their filter, false if it was pushed
     /// to them, and may have been lost.
-    known: BTreeMap<NodeId, bool>,
+    known: Known,
 }
 
 /// Peers that are remembered to have an item.
 const KNOWN_MAX: usize = 1_024;
 
 impl PushQueue {
-    pub(super) const fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize, key: HashKey) -> Self {
         Self {
-            tracked: BTreeMap::new(),
+            tracked: HashMap::with_hasher(key),
             new: VecDeque::new(),
             again: VecDeque::new(),
             max,
@@ -79,7 +79,7 @@ impl PushQueue {
         }
         self.additions += 1;
         let number = self.additions;
-        self.tracked.insert(id, Tracked { number, pushed_at: None, known: BTreeMap::new() });
+        self.tracked.insert(id, Tracked { number, pushed_at: None, known: Known::default() });
         self.new.push_back((number, id));
         true
     }
@@ -87,7 +87,7 @@ impl PushQueue {
     /// Takes in that a peer said that it has an item.
     pub(super) fn known(&mut self, id: &Id, node: NodeId) {
         if let Some(tracked) = self.tracked.get_mut(id) {
-            tracked.know(node, true);
+            tracked.known.know(node, true);
         }
     }
 
@@ -126,12 +126,12 @@ impl PushQueue {
 
         let staked = peers.iter().any(|peer| peer.weight > 0);
         let counts = |peer: &&GossipPeer| !staked || peer.weight > 0;
-        let others = |known: &BTreeMap<NodeId, bool>| {
-            let said = |peer: &&GossipPeer| known.get(&peer.node) == Some(&true);
+        let others = |known: &Known| {
+            let said = |peer: &&GossipPeer| known.get(&peer.node) == Some(true);
             if peers.iter().filter(counts).filter(said).count() >= config.regossip_until {
                 return Vec::new();
             }
-            sample_by_stake(peers, |node| known.contains_key(node), config.regossip_peers, source)
+            sample_by_stake(peers, |node| known.get(node).is_some(), config.regossip_peers, source)
         };
         pushes.extend(self.take(config, set, now, Turn::Again, others));
         pushes
@@ -144,7 +144,7 @@ impl PushQueue {
         set: &GossipSet<T>,
         now: Timestamp,
         turn: Turn,
-        mut receivers: impl FnMut(&BTreeMap<NodeId, bool>) -> Vec<NodeId>,
+        mut receivers: impl FnMut(&Known) -> Vec<NodeId>,
     ) -> Vec<Push> {
         let Self { tracked, new, again, .. } = self;
         let queue = if turn == Turn::New { new } else { &mut *again };
@@ -163,7 +163,7 @@ impl PushQueue {
                 break;
             }
             for node in receivers(&entry.known) {
-                if entry.know(node, false) {
+                if entry.known.know(node, false) {
                     by_node.entry(node).or_insert_with(Vec::new).push(id);
                 }
             }
@@ -194,7 +194,7 @@ fn messages<T: Gossipable>(
     by_items.into_iter().map(push).collect()
 }
 
-fn is_tracked(tracked: &BTreeMap<Id, Tracked>, number: u64, id: &Id) -> bool {
+fn is_tracked(tracked: &HashMap<Id, Tracked, HashKey>, number: u64, id: &Id) -> bool {
     tracked.get(id).is_some_and(|tracked| tracked.number == number)
 }
 
@@ -205,16 +205,32 @@ enum Turn {
     Again,
 }
 
-impl Tracked {
+/// Peers and whether they said themselves that they have it, in their order: few, so that a list
+/// is smaller and faster than a map.
+#[derive(Debug, Default)]
+struct Known(Vec<(NodeId, bool)>);
+
+impl Known {
+    fn get(&self, node: &NodeId) -> Option<bool> {
+        let at = self.0.binary_search_by_key(node, |(node, _)| *node).ok()?;
+        self.0.get(at).map(|(_, said)| *said)
+    }
+
     /// Takes in that a peer has it, and returns whether that is news.
     fn know(&mut self, node: NodeId, said: bool) -> bool {
-        if let Some(before) = self.known.get_mut(&node) {
-            *before |= said;
-            return false;
+        match self.0.binary_search_by_key(&node, |(node, _)| *node) {
+            Ok(at) => {
+                if let Some((_, before)) = self.0.get_mut(at) {
+                    *before |= said;
+                }
+                false
+            }
+            Err(at) => {
+                if self.0.len() < KNOWN_MAX {
+                    self.0.insert(at, (node, said));
+                }
+                true
+            }
         }
-        if self.known.len() < KNOWN_MAX {
-            self.known.insert(node, said);
-        }
-        true
     }
 }

@@ -1,8 +1,8 @@
 //! What a node has, and the filter that says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use avalanche_consensus::{Id, Timestamp};
+use avalanche_consensus::{HashKey, Id, Timestamp};
 use bytes::Bytes;
 
 use super::message::{ITEM_BYTES_MAX, MessageSize};
@@ -23,7 +23,7 @@ use crate::peers::{Bloom, Filter, Parameters, SeedStream};
 #[derive(Debug)]
 pub struct GossipSet<T> {
     items: BTreeMap<u64, Entry<T>>,
-    numbers: BTreeMap<Id, u64>,
+    numbers: HashMap<Id, u64, HashKey>,
     /// Items that were ever added.
     additions: u64,
     /// Where the next answer begins.
@@ -64,7 +64,7 @@ impl<T: Gossipable> GossipSet<T> {
         let mut source = SeedStream::new(seed);
         Self {
             items: BTreeMap::new(),
-            numbers: BTreeMap::new(),
+            numbers: HashMap::with_hasher(HashKey::from_seed(source.bytes())),
             additions: 0,
             cursor: 0,
             bytes: 0,

@@ -1,8 +1,8 @@
 //! The set and the queue together.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use avalanche_consensus::{Id, NodeId, Timestamp};
+use avalanche_consensus::{HashKey, Id, NodeId, Timestamp};
 use bytes::Bytes;
 
 use super::push::PushQueue;
@@ -23,6 +23,8 @@ pub struct Gossip<T> {
     pub(super) push: PushQueue,
     throttle: PullThrottle,
     source: SeedStream,
+    /// Of tables that come and go.
+    key: HashKey,
     stats: GossipStats,
 }
 
@@ -67,12 +69,14 @@ impl<T: Gossipable> Gossip<T> {
     #[must_use]
     pub fn new(config: GossipConfig, seed: &[u8; 32]) -> Self {
         let mut source = SeedStream::new(seed);
+        let key = HashKey::from_seed(source.bytes());
         Self {
             set: GossipSet::new(&config, &source.bytes()),
-            push: PushQueue::new(config.push_max),
+            push: PushQueue::new(config.push_max, key),
             throttle: PullThrottle::new(config.pulls_per_second, config.pullers_max),
             config,
             source,
+            key,
             stats: GossipStats::default(),
         }
     }
@@ -206,7 +210,7 @@ impl<T: Gossipable> Gossip<T> {
         items: Result<Vec<Bytes>, GossipFault>,
     ) -> Result<Vec<T>, GossipFault> {
         let items = items.inspect_err(|_| self.stats.faults += 1)?;
-        let (mut new, mut ids) = (Vec::new(), BTreeSet::new());
+        let (mut new, mut ids) = (Vec::new(), HashSet::with_hasher(self.key));
         for bytes in items {
             self.stats.received += 1;
             let fits = bytes.len() <= self.config.item_bytes_max;

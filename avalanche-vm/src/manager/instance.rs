@@ -307,14 +307,14 @@ impl Instance {
     /// # Errors
     ///
     /// Those of every call; one that is [`Invalid`](Error::Invalid) if the VM has no transactions.
-    pub async fn submit(
+    pub async fn submit<T: AsRef<[u8]> + Send + Sync + 'static>(
         &self,
-        transactions: Vec<Vec<u8>>,
+        transactions: Vec<T>,
         now: Timestamp,
     ) -> Result<Vec<Result<Id, Error>>, Error> {
         let work: Work<_> = Box::new(move |vm| {
             Box::pin(async move {
-                let slices: Vec<&[u8]> = transactions.iter().map(Vec::as_slice).collect();
+                let slices: Vec<&[u8]> = transactions.iter().map(T::as_ref).collect();
                 match vm.transactions() {
                     Some(pool) => Ok(pool.submit(&slices, now).await),
                     None => Err(lacks("transactions")),

@@ -11,6 +11,7 @@
 //! threads of the store included.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{HashKey, Id};
 use avalanche_net::wire::{Body, build};
 use avalanche_store::{
-    BlockLog, KeyValue, LogConfig, OsDisk, SledConfig, SledStore, State, StateOptions, View,
+    BlockLog, Keep, KeyValue, LogConfig, OsDisk, SledConfig, SledStore, State, StateOptions, View,
 };
 use avalanche_vm::VmFactory as _;
 use avalanche_vm::payments::{
@@ -36,8 +37,11 @@ use super::load::BATCH;
 use crate::net::bare;
 use crate::store::{Folder, told};
 
-/// Accepted blocks between two syncs of the state, as the VM does it by default.
-const FLUSH_EVERY: usize = 64;
+/// Accepted blocks between two commits of the state, and accounts that they changed, as the VM does
+/// it by default.
+const COMMIT_EVERY: (usize, usize) = (64, 1 << 16);
+/// Heights of the state that are kept, as by default.
+const HEIGHTS: NonZeroU64 = NonZeroU64::new(256).unwrap();
 /// Bytes of transactions in a message of gossip.
 const GOSSIP_BYTES: usize = 96 << 10;
 
@@ -89,16 +93,16 @@ pub fn of_validator(decided: &Decided) -> io::Result<Vec<Stage>> {
     let mut states = States::open(&folder, decided)?;
     // Root and write depend on each other from block to block, and are taken apart by their times.
     let (mut root, mut write) = (Duration::ZERO, Duration::ZERO);
-    for (at, (layer, (id, block))) in layers.iter().zip(ids.iter().zip(&blocks)).enumerate() {
+    for (layer, (id, block)) in layers.iter().zip(ids.iter().zip(&blocks)) {
         let before = cpu();
         let view = states.root(layer, *id, block)?;
         let between = cpu();
-        states.write(view, at)?;
+        states.accept(view, layer.accounts().len())?;
         root += between - before;
         write += cpu() - between;
     }
     let before = cpu();
-    states.state.flush().map_err(told)?;
+    states.write()?;
     write += cpu() - before;
     drop(states);
     all.add("state root", root);
@@ -235,13 +239,16 @@ fn apply(decided: &Decided, ids: &[Id], blocks: &[BlockRef<'_>]) -> io::Result<V
 struct States {
     state: State<Arc<dyn KeyValue>>,
     view: View<Arc<dyn KeyValue>>,
+    /// Blocks and accounts since the last commit.
+    unwritten: (usize, usize),
 }
 
 impl States {
     fn open(folder: &Folder, decided: &Decided) -> io::Result<Self> {
         let store = SledStore::open(&folder.path().join("state"), SledConfig::default());
         let store: Arc<dyn KeyValue> = Arc::new(store.map_err(told)?);
-        let options = StateOptions { memory_bytes: 512 << 20, ..StateOptions::new("stages") };
+        let keep = Keep::Heights(HEIGHTS);
+        let options = StateOptions { keep, memory_bytes: 512 << 20, ..StateOptions::new("stages") };
         let mut state = State::open(store, options).map_err(told)?;
         let mut draft = state.begin();
         for (address, account) in decided.genesis.accounts() {
@@ -249,7 +256,7 @@ impl States {
         }
         let view = draft.seal().map_err(told)?;
         state.commit(&view, view.height()).map_err(told)?;
-        Ok(Self { state, view })
+        Ok(Self { state, view, unwritten: (0, 0) })
     }
 
     fn root(
@@ -272,11 +279,20 @@ impl States {
         draft.seal().map_err(told)
     }
 
-    fn write(&mut self, view: View<Arc<dyn KeyValue>>, at: usize) -> io::Result<()> {
-        self.state.commit(&view, view.height()).map_err(told)?;
+    fn accept(&mut self, view: View<Arc<dyn KeyValue>>, accounts: usize) -> io::Result<()> {
         self.view = view;
-        if at % FLUSH_EVERY == FLUSH_EVERY - 1 {
+        self.unwritten = (self.unwritten.0 + 1, self.unwritten.1 + accounts);
+        if self.unwritten.0 >= COMMIT_EVERY.0 || self.unwritten.1 >= COMMIT_EVERY.1 {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.unwritten).0 > 0 {
+            self.state.commit(&self.view, self.view.height()).map_err(told)?;
             self.state.flush().map_err(told)?;
+            self.state.prune(1 << 18).map_err(told)?;
         }
         Ok(())
     }

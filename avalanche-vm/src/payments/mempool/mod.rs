@@ -133,9 +133,19 @@ impl Mempool {
         account: Account,
         now: Timestamp,
     ) -> Result<Id, Refusal> {
+        self.insert_named(transfer, transfer.id(), account, now)
+    }
+
+    /// As [`insert`](Self::insert), for those who know its name already.
+    pub(in crate::payments) fn insert_named(
+        &mut self,
+        transfer: SignedTransfer,
+        id: Id,
+        account: Account,
+        now: Timestamp,
+    ) -> Result<Id, Refusal> {
         let view = transfer.view();
         self.rules.check(view, second(now))?;
-        let id = transfer.id();
         if self.by_id.contains_key(&id) {
             return Err(Refusal::AlreadyPending { id });
         }
@@ -194,23 +204,26 @@ impl Mempool {
         transfers: Transfers<'_>,
         mut account: impl FnMut(&Address) -> Account,
     ) {
-        let mut accepted = BTreeSet::new();
-        let mut senders = BTreeSet::new();
+        let mut accepted = Vec::new();
+        let mut senders = Vec::new();
         for transfer in transfers.iter() {
             let (sender, nonce) = (transfer.sender(), transfer.nonce());
             let Some(queue) = self.queues.get(&sender) else { continue };
-            senders.insert(sender);
+            senders.push(sender);
             if queue.at(nonce).is_some_and(|item| item.view() == transfer) {
-                accepted.insert((sender, nonce));
+                accepted.push((sender, nonce));
             }
         }
+        accepted.sort_unstable();
+        senders.sort_unstable();
+        senders.dedup();
         for sender in senders {
             let now = account(&sender);
             let (used, unpaid) = self.edit(&sender, |queue| queue.settle(now));
             for item in used {
                 let nonce = item.view().nonce();
                 self.forget(&item);
-                if !accepted.contains(&(sender, nonce)) {
+                if accepted.binary_search(&(sender, nonce)).is_err() {
                     let expected = now.nonce;
                     self.drops.add(item.id, Refusal::NonceTooLow { sender, nonce, expected });
                 }
@@ -303,22 +316,26 @@ impl Mempool {
 
     /// Changes the queue of a sender, and keeps what orders senders as the queue then is.
     fn edit<R>(&mut self, sender: &Address, work: impl FnOnce(&mut Queue) -> R) -> R {
-        let mut queue = self.queues.remove(sender).unwrap_or_default();
-        if let (Some(head), Some(tail)) = (queue.head_key(), queue.tail_key()) {
-            self.heads.remove(&head);
-            self.tails.remove(&tail);
+        let queue = self.queues.entry(*sender).or_default();
+        let before = queue.head_key().zip(queue.tail_key());
+        let result = work(queue);
+        let after = queue.head_key().zip(queue.tail_key());
+        if after.is_none() {
+            self.queues.remove(sender);
         }
-        let result = work(&mut queue);
-        if let (Some(head), Some(tail)) = (queue.head_key(), queue.tail_key()) {
-            self.heads.insert(head, *sender);
-            self.tails.insert(tail, *sender);
-            self.queues.insert(*sender, queue);
+        let ((old_head, old_tail), (head, tail)) = (before.unzip(), after.unzip());
+        if old_head != head {
+            old_head.map(|key| self.heads.remove(&key));
+            head.map(|key| self.heads.insert(key, *sender));
+        }
+        if old_tail != tail {
+            old_tail.map(|key| self.tails.remove(&key));
+            tail.map(|key| self.tails.insert(key, *sender));
         }
         result
     }
 }
 
-/// What the first transfer of a sender counts as.
 fn first_fee(account: Account, nonce: u64, fee: u64) -> u64 {
     if nonce == account.nonce { fee } else { 0 }
 }

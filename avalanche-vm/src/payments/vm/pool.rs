@@ -70,6 +70,7 @@ impl PaymentsVm {
         let named: Vec<_> = good.iter().map(|transfer| (transfer.id(), **transfer)).collect();
         let bad = self.checked.check(&named);
         let mut place = 0;
+        let ids: Vec<Id> = named.into_iter().map(|(id, _)| id).collect();
         let admitted = read.into_iter().map(|one| {
             let transfer = one?;
             let at = place;
@@ -79,7 +80,8 @@ impl PaymentsVm {
             }
             let account = self.ledger.account(&transfer.sender());
             let owned: SignedTransfer = transfer.to_owned();
-            Ok(self.mempool.insert(owned, account, now)?)
+            let id = ids.get(at).copied().unwrap_or_else(|| owned.id());
+            Ok(self.mempool.insert_named(owned, id, account, now)?)
         });
         admitted.collect()
     }
