@@ -45,8 +45,11 @@
 //! ```
 
 mod bytes;
+mod equation;
 mod error;
 mod frame;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 mod key;
 mod parallel;
 mod portable;
@@ -57,6 +60,8 @@ use std::fmt::Debug;
 pub use bytes::{PublicKey, Signature};
 pub use error::BadSignatures;
 pub use frame::framed;
+#[cfg(target_arch = "x86_64")]
+pub use ifma::Ifma;
 pub use key::SigningKey;
 pub use parallel::verify_chunks;
 pub use portable::Portable;
@@ -98,6 +103,10 @@ pub trait Verifier: Debug + Send + Sync {
 /// The fastest verifier that this build has for this processor; [`reason`] says why.
 #[must_use]
 pub fn best() -> &'static dyn Verifier {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(ifma) = Ifma::detect() {
+        return ifma;
+    }
     &Portable
 }
 
@@ -105,8 +114,13 @@ pub fn best() -> &'static dyn Verifier {
 #[must_use]
 pub fn reason() -> &'static str {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        return "portable: with AVX2";
+    {
+        if Ifma::detect().is_some() {
+            return "ifma: with AVX-512-IFMA";
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            return "portable: with AVX2";
+        }
     }
     "portable: without vectors"
 }
