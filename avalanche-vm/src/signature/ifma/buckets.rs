@@ -192,3 +192,6 @@ fn quarters(vectors: [__m512i; 4]) -> [__m256i; 8] {
     let high = |vector| _mm512_extracti64x4_epi64::<1>(vector);
     [low(ac), low(bd), high(ac), high(bd), low(eg), low(fh), high(eg), high(fh)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,6 @@ impl Eight {
         Self { sizes, negative }
     }
 }
+
+#[cfg(test)]
+mod tests;

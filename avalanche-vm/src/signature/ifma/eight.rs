@@ -62,3 +62,6 @@ impl Multiples {
         point.negated(digits.negative)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -435,3 +435,6 @@ fn in_order(limbs: [__m512i; 5]) -> ([__m512i; 5], __m512i) {
     let limbs = [kept(a0), kept(a1), kept(a2), kept(a3), kept(a4)];
     (limbs, _mm512_srli_epi64::<BITS>(a4))
 }
+
+#[cfg(test)]
+mod tests;

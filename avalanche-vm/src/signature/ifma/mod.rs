@@ -11,6 +11,8 @@ mod field;
 mod point;
 mod read;
 mod sum;
+#[cfg(test)]
+mod testing;
 
 use std::ops::Range;
 

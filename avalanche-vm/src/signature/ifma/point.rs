@@ -264,3 +264,6 @@ impl Affine {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -126,3 +126,6 @@ fn squares([mut a, mut b]: [Element; 2], times: u32) -> [Element; 2] {
 fn products([a, b]: [Element; 2], [c, d]: [Element; 2]) -> [Element; 2] {
     [a.times(&c).carried(), b.times(&d).carried()]
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,3 +71,6 @@ fn across(sum: Point, bits: u32) -> Point {
     let sum = sum.permuted([1; 8]).doubled_times(bits).plus(&sum);
     sum.permuted([0; 8])
 }
+
+#[cfg(test)]
+mod tests;
