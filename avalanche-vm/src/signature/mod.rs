@@ -28,6 +28,11 @@
 //! probability 2^-128; who wants to construct one has to try about that many batches, because
 //! any change to a key, message or signature draws all coefficients anew.
 //!
+//! # Verifiers
+//!
+//! [`best`] chooses when it runs: `Ifma` where the processor has AVX-512-IFMA, else [`Portable`].
+//! The former is for batches, and exists on x86-64 only.
+//!
 //! ```
 //! use avalanche_vm::signature::{self, Item, SigningKey};
 //!
@@ -92,7 +97,8 @@ pub trait Verifier: Debug + Send + Sync {
     ///
     /// A batch of any length is worked off in parts of a fixed size, which bounds the memory.
     /// One bad signature in 1,024 costs at most twice the time of a good batch; however many are
-    /// bad, no signature is in more than three equations and one single check.
+    /// bad, the sums have at most 2.5 times as many terms, and no signature is checked singly
+    /// twice.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 };
 
 use super::digits::Eight;
-use super::field::from_lanes;
+use super::lanes::from_lanes;
 use super::point::{Affine, Point};
 
 /// The words of a point, four a vector.
@@ -40,8 +40,21 @@ impl Buckets {
     /// Empties all.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     pub(super) fn clear(&mut self) {
-        let [empty, ..] = rows(&Point::identity());
-        self.buckets.fill(empty);
+        self.set(0, &Point::identity());
+        let empty = self.buckets.first().copied();
+        empty.into_iter().for_each(|empty| self.buckets.fill(empty));
+    }
+
+    /// Puts each lane's point into its bucket of a size.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn set(&mut self, size: u8, point: &Point) {
+        self.store(self.places([size; 8]), point);
+    }
+
+    /// What is in the bucket of each lane's digit, with its sign.
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn get(&self, digits: Eight) -> Point {
+        self.load(self.places(digits.sizes)).negated(digits.negative)
     }
 
     /// Adds a point to the bucket of each lane's digit, with its sign.
@@ -99,8 +112,26 @@ impl Buckets {
     #[expect(clippy::indexing_slicing, reason = "a wrong place must not become a wrong verdict")]
     fn store(&mut self, places: [usize; 8], point: &Point) {
         let [a, b, c, d, e, f, g, h] = places;
+        let [
+            &[p0, p1, p2, p3, p4],
+            &[m0, m1, m2, m3, m4],
+            &[z0, z1, z2, z3, z4],
+            &[t0, t1, t2, t3, t4],
+        ] = point.vectors();
+        let [a0, b0, c0, d0, e0, f0, g0, h0] = quarters([p0, p1, p2, p3]);
+        let [a1, b1, c1, d1, e1, f1, g1, h1] = quarters([p4, m0, m1, m2]);
+        let [a2, b2, c2, d2, e2, f2, g2, h2] = quarters([m3, m4, z0, z1]);
+        let [a3, b3, c3, d3, e3, f3, g3, h3] = quarters([z2, z3, z4, t0]);
+        let [a4, b4, c4, d4, e4, f4, g4, h4] = quarters([t1, t2, t3, t4]);
         let all = &mut self.buckets;
-        [all[a], all[b], all[c], all[d], all[e], all[f], all[g], all[h]] = rows(point);
+        all[a] = [a0, a1, a2, a3, a4];
+        all[b] = [b0, b1, b2, b3, b4];
+        all[c] = [c0, c1, c2, c3, c4];
+        all[d] = [d0, d1, d2, d3, d4];
+        all[e] = [e0, e1, e2, e3, e4];
+        all[f] = [f0, f1, f2, f3, f4];
+        all[g] = [g0, g1, g2, g3, g4];
+        all[h] = [h0, h1, h2, h3, h4];
     }
 }
 
@@ -128,33 +159,6 @@ fn from_rows(buckets: [&Bucket; 8]) -> Point {
         [z0, z1, z2, z3, z4],
         [t0, t1, t2, t3, t4],
     ])
-}
-
-/// The bucket of each lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn rows(point: &Point) -> [Bucket; 8] {
-    let [
-        &[p0, p1, p2, p3, p4],
-        &[m0, m1, m2, m3, m4],
-        &[z0, z1, z2, z3, z4],
-        &[t0, t1, t2, t3, t4],
-    ] = point.vectors();
-    let [a0, b0, c0, d0, e0, f0, g0, h0] = quarters([p0, p1, p2, p3]);
-    let [a1, b1, c1, d1, e1, f1, g1, h1] = quarters([p4, m0, m1, m2]);
-    let [a2, b2, c2, d2, e2, f2, g2, h2] = quarters([m3, m4, z0, z1]);
-    let [a3, b3, c3, d3, e3, f3, g3, h3] = quarters([z2, z3, z4, t0]);
-    let [a4, b4, c4, d4, e4, f4, g4, h4] = quarters([t1, t2, t3, t4]);
-    [
-        [a0, a1, a2, a3, a4],
-        [b0, b1, b2, b3, b4],
-        [c0, c1, c2, c3, c4],
-        [d0, d1, d2, d3, d4],
-        [e0, e1, e2, e3, e4],
-        [f0, f1, f2, f3, f4],
-        [g0, g1, g2, g3, g4],
-        [h0, h1, h2, h3, h4],
-    ]
 }
 
 /// Four vectors of eight lanes from eight lanes' four words.

@@ -10,6 +10,10 @@ use curve25519_dalek::scalar::Scalar;
 pub(super) const WIDE: u32 = 8;
 /// Bits of a narrow digit.
 pub(super) const NARROW: u32 = 4;
+/// The largest size of a wide digit.
+pub(super) const WIDE_MAX: u8 = 128;
+/// The largest size of a narrow digit.
+pub(super) const NARROW_MAX: u8 = 8;
 
 /// A number of so many bytes, with 128 added to each digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +22,7 @@ pub(super) struct Digits<const BYTES: usize>([u8; BYTES]);
 /// Eight digits, the lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Eight {
-    /// At most 128, or 8.
+    /// At most [`WIDE_MAX`], or [`NARROW_MAX`].
     pub(super) sizes: [u8; 8],
     /// A bit for each digit below zero.
     pub(super) negative: u8,
@@ -27,13 +31,31 @@ pub(super) struct Eight {
 impl Digits<32> {
     /// Those of a scalar, which is below 2^253: nothing is carried out.
     pub(super) fn of(scalar: &Scalar) -> Self {
+        let mut bytes = scalar.to_bytes();
         let mut carry = 0;
-        Self(scalar.to_bytes().map(|byte| {
-            let sum = u16::from(byte) + 128 + carry;
+        for byte in &mut bytes {
+            let sum = u16::from(*byte) + 128 + carry;
+            [*byte, _] = sum.to_le_bytes();
             carry = sum >> 8;
-            let [digit, _] = sum.to_le_bytes();
-            digit
-        }))
+        }
+        Self(bytes)
+    }
+}
+
+impl Digits<32> {
+    /// The narrow digits of eight numbers: first the lowest of each, then the next.
+    pub(super) fn across(numbers: &[Self; 8]) -> Vec<Eight> {
+        let mut across = vec![Eight::ZERO; 64];
+        for (lane, number) in numbers.iter().enumerate() {
+            for (group, to) in across.chunks_mut(8).enumerate() {
+                let Eight { sizes, negative } = number.narrow(group);
+                for ((place, to), from) in to.iter_mut().enumerate().zip(sizes) {
+                    to.sizes.get_mut(lane).into_iter().for_each(|size| *size = from);
+                    to.negative |= (negative >> place & 1) << lane;
+                }
+            }
+        }
+        across
     }
 }
 
@@ -49,21 +71,6 @@ impl Digits<16> {
 impl<const BYTES: usize> Digits<BYTES> {
     /// Zero.
     pub(super) const ZERO: Self = Self([128; BYTES]);
-    /// How many narrow digits there are.
-    pub(super) const NARROW: usize = BYTES * 2;
-
-    /// Narrow digit `place` of eight numbers.
-    pub(super) fn across(numbers: &[Self; 8], place: usize) -> Eight {
-        let (group, place) = (place / 8, place % 8);
-        let mut across = Eight::ZERO;
-        for ((bit, size), number) in (0..).zip(&mut across.sizes).zip(numbers) {
-            let eight = number.narrow(group);
-            *size = eight.sizes.get(place).copied().unwrap_or_default();
-            across.negative |= (eight.negative >> place & 1) << bit;
-        }
-        across
-    }
-
     /// Digits `8 * group` and on, of eight bits; past the end they are zero.
     #[inline]
     pub(super) fn wide(&self, group: usize) -> Eight {
@@ -89,12 +96,6 @@ impl<const BYTES: usize> Digits<BYTES> {
 
 impl Eight {
     const ZERO: Self = Self { sizes: [0; 8], negative: 0 };
-
-    /// A bit for each digit of a size.
-    pub(super) fn of_size(&self, size: u8) -> u8 {
-        let sizes = (0..).zip(self.sizes);
-        sizes.fold(0, |mask, (bit, of)| mask | u8::from(of == size) << bit)
-    }
 
     /// Digits that are such numbers less `offset`.
     #[inline]

@@ -4,7 +4,8 @@ use std::arch::x86_64::__mmask8;
 
 use curve25519_dalek::scalar::Scalar;
 
-use super::digits::{Digits, Eight, NARROW};
+use super::buckets::Buckets;
+use super::digits::{Digits, Eight, NARROW, NARROW_MAX};
 use super::point::{Affine, Entry, Point};
 
 /// One signature's equation: `[8]([k]A + R - [s]B) = 0`.
@@ -17,7 +18,7 @@ pub(super) struct Equation<'a> {
 }
 
 /// The multiples of eight points by the sizes of narrow digits, from 0 on.
-struct Multiples([Point; 9]);
+struct Multiples(Buckets);
 
 /// The equations that hold, a bit each. Missing ones, past the end, hold.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
@@ -32,10 +33,9 @@ pub(super) fn holding(equations: &[Equation<'_>]) -> __mmask8 {
     let keys = Multiples::of(&Affine::from_lanes(keys));
     let bases = Multiples::of(&Affine::all(&Entry::BASE));
     let mut sum = Point::identity();
-    for window in (0..Digits::<32>::NARROW).rev() {
+    for (k, s) in Digits::across(&ks).into_iter().zip(Digits::across(&ss)).rev() {
         sum = sum.doubled_times(NARROW);
-        sum = sum.plus(&keys.times(Digits::across(&ks, window)));
-        sum = sum.plus(&bases.times(Digits::across(&ss, window)));
+        sum = sum.plus(&keys.times(k)).plus(&bases.times(s));
     }
     sum.plus_affine(&Affine::from_lanes(rs)).of_small_order()
 }
@@ -43,11 +43,11 @@ pub(super) fn holding(equations: &[Equation<'_>]) -> __mmask8 {
 impl Multiples {
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     fn of(point: &Affine) -> Self {
+        let mut multiples = Buckets::new(NARROW_MAX);
         let mut multiple = Point::identity();
-        let mut multiples = [multiple; 9];
-        for next in multiples.iter_mut().skip(1) {
+        for size in 1..=NARROW_MAX {
             multiple = multiple.plus_affine(point);
-            *next = multiple;
+            multiples.set(size, &multiple);
         }
         Self(multiples)
     }
@@ -55,11 +55,7 @@ impl Multiples {
     /// Each lane's multiple by its digit.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     fn times(&self, digits: Eight) -> Point {
-        let mut point = Point::identity();
-        for (size, multiple) in (0..).zip(&self.0).skip(1) {
-            point = point.or(multiple, digits.of_size(size));
-        }
-        point.negated(digits.negative)
+        self.0.get(digits)
     }
 }
 

@@ -25,12 +25,13 @@
 //! Everything here takes variable time or might: no secrets.
 
 use std::arch::x86_64::{
-    __m512i, __mmask8, _mm_cvtsi128_si64, _mm_extract_epi64, _mm512_add_epi64, _mm512_and_si512,
-    _mm512_cmpeq_epi64_mask, _mm512_extracti64x2_epi64, _mm512_madd52hi_epu64,
-    _mm512_madd52lo_epu64, _mm512_mask_blend_epi64, _mm512_mullo_epi64, _mm512_or_si512,
-    _mm512_set_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_slli_epi64,
-    _mm512_srli_epi64, _mm512_sub_epi64, _mm512_test_epi64_mask,
+    __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
+    _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_blend_epi64, _mm512_mullo_epi64,
+    _mm512_or_si512, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_slli_epi64, _mm512_srli_epi64,
+    _mm512_sub_epi64, _mm512_test_epi64_mask,
 };
+
+use super::lanes::{each, from_lanes, to_lanes};
 
 /// The bits of a limb.
 const BITS: u32 = 51;
@@ -323,50 +324,6 @@ impl Loose {
             subtract(a4, rest, b4),
         ])
     }
-}
-
-/// A word in all lanes.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-pub(super) fn each(word: u64) -> __m512i {
-    _mm512_set1_epi64(word.cast_signed())
-}
-
-/// A word for each lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-pub(super) fn from_lanes(lanes: [u64; 8]) -> __m512i {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    _mm512_set_epi64(
-        h.cast_signed(),
-        g.cast_signed(),
-        f.cast_signed(),
-        e.cast_signed(),
-        d.cast_signed(),
-        c.cast_signed(),
-        b.cast_signed(),
-        a.cast_signed(),
-    )
-}
-
-/// The word of each lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-pub(super) fn to_lanes(vector: __m512i) -> [u64; 8] {
-    let ab = _mm512_extracti64x2_epi64::<0>(vector);
-    let cd = _mm512_extracti64x2_epi64::<1>(vector);
-    let ef = _mm512_extracti64x2_epi64::<2>(vector);
-    let gh = _mm512_extracti64x2_epi64::<3>(vector);
-    [
-        _mm_cvtsi128_si64(ab).cast_unsigned(),
-        _mm_extract_epi64::<1>(ab).cast_unsigned(),
-        _mm_cvtsi128_si64(cd).cast_unsigned(),
-        _mm_extract_epi64::<1>(cd).cast_unsigned(),
-        _mm_cvtsi128_si64(ef).cast_unsigned(),
-        _mm_extract_epi64::<1>(ef).cast_unsigned(),
-        _mm_cvtsi128_si64(gh).cast_unsigned(),
-        _mm_extract_epi64::<1>(gh).cast_unsigned(),
-    ]
 }
 
 /// `sum` plus the lower halves of the products of the lowest 52 bits.

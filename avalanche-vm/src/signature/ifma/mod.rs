@@ -8,6 +8,7 @@ mod buckets;
 mod digits;
 mod eight;
 mod field;
+mod lanes;
 mod point;
 mod read;
 mod sum;
@@ -156,7 +157,7 @@ impl Claims {
     fn sum(&self, bases: &[Scalar], range: Range<usize>) -> Point {
         let terms = self.terms.iter().take(range.end).skip(range.start);
         let base: Scalar = bases.iter().take(range.end).skip(range.start).sum();
-        sum(terms, &Entry::BASE, &Digits::of(&-base))
+        sum(&terms, &Entry::BASE, &Digits::of(&-base))
     }
 
     /// The bad ones of a range, each checked for itself, eight at once.
@@ -178,3 +179,6 @@ impl Claims {
         bad
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@
 
 use std::arch::x86_64::{__m512i, __mmask8, _mm512_permutexvar_epi64};
 
-use super::field::{Element, Limbs, from_lanes};
+use super::field::{Element, Limbs};
+use super::lanes::from_lanes;
 
 /// Twice the d of the curve.
 const TWICE_D: Limbs = [
@@ -137,18 +138,6 @@ impl Point {
             minus: y.minus(x),
             z: f.times(g).carried(),
             t: e.times(h).carried(),
-        }
-    }
-
-    /// The lanes of `other` where the mask is set, else those of `self`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    pub(super) fn or(&self, other: &Self, mask: __mmask8) -> Self {
-        Self {
-            plus: self.plus.or(other.plus, mask),
-            minus: self.minus.or(other.minus, mask),
-            z: self.z.or(other.z, mask),
-            t: self.t.or(other.t, mask),
         }
     }
 

@@ -7,7 +7,8 @@
 
 use std::arch::x86_64::__mmask8;
 
-use super::field::{Element, Limbs, from_lanes};
+use super::field::{Element, Limbs};
+use super::lanes::from_lanes;
 use super::point::Affine;
 
 /// The d of the curve.

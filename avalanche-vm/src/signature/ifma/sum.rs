@@ -13,7 +13,7 @@
 //! them. Fewer signatures than [`WIDE_FROM`] have digits of four bits: twelve additions, and 16.
 
 use super::buckets::Buckets;
-use super::digits::{Digits, NARROW, WIDE};
+use super::digits::{Digits, NARROW, NARROW_MAX, WIDE, WIDE_MAX};
 use super::point::{Affine, Entry, Point};
 
 /// Fewer terms than this are summed with narrow digits.
@@ -38,13 +38,13 @@ impl Term {
 /// The sum of all terms and of a point times a scalar.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 pub(super) fn sum<'a>(
-    terms: impl ExactSizeIterator<Item = &'a Term> + Clone,
+    terms: &(impl ExactSizeIterator<Item = &'a Term> + Clone),
     point: &Entry,
     scalar: &Digits<32>,
 ) -> Point {
     let wide = terms.len() >= WIDE_FROM;
     let (bits, groups, groups_of_r) = if wide { (WIDE, 4, 2) } else { (NARROW, 8, 4) };
-    let mut buckets = Buckets::new(1 << (bits - 1));
+    let mut buckets = Buckets::new(if wide { WIDE_MAX } else { NARROW_MAX });
     let mut sum = Point::identity();
     for group in (0..groups).rev() {
         buckets.clear();

@@ -204,15 +204,18 @@ pub(super) fn projective(points: &[EdwardsPoint; 8]) -> Point {
 
 /// What eight points are for the other crate. Their coordinates must belong together.
 pub(super) fn points_of(limbs: [[[u64; 5]; 8]; 4]) -> [EdwardsPoint; 8] {
-    let lanes = 0..8;
-    let points: Vec<_> = lanes
-        .map(|lane| {
-            let [plus, minus, z, t] = limbs.map(|limbs| Number::from_limbs(&limbs[lane]));
-            let (x, y) = (plus.minus(minus).half(), plus.plus(minus).half());
-            assert_eq!(t.times(z), x.times(y), "T is not XY / Z in lane {lane}");
-            point_of(x, y, z)
-        })
-        .collect();
+    let mut points: Vec<EdwardsPoint> = Vec::new();
+    for lane in 0..8 {
+        // Inverting is slow, and after a sum all lanes are the same.
+        if let Some(same) = (0..lane).find(|same| limbs.iter().all(|l| l[*same] == l[lane])) {
+            points.push(points[same]);
+            continue;
+        }
+        let [plus, minus, z, t] = limbs.map(|limbs| Number::from_limbs(&limbs[lane]));
+        let (x, y) = (plus.minus(minus).half(), plus.plus(minus).half());
+        assert_eq!(t.times(z), x.times(y), "T is not XY / Z in lane {lane}");
+        points.push(point_of(x, y, z));
+    }
     points.try_into().unwrap()
 }
 

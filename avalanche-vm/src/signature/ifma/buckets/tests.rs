@@ -13,7 +13,7 @@ use super::*;
 fn rows_and_columns_are_each_others_transposition() {
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     fn test() {
-        use super::super::field::to_lanes;
+        use super::super::lanes::to_lanes;
         let vectors: [_; 4] = from_fn(|word| from_fn(|lane| (word * 8 + lane) as u64));
         let [a, b, c, d] = vectors;
         let lanes = quarters([from_lanes(a), from_lanes(b), from_lanes(c), from_lanes(d)]);
@@ -24,8 +24,10 @@ fn rows_and_columns_are_each_others_transposition() {
         let [e, f, g, h] = columns(lanes);
         assert_eq!([to_lanes(e), to_lanes(f), to_lanes(g), to_lanes(h)], vectors);
         let point = projective(&Draws::new("rows").points());
-        let [a, b, c, d, e, f, g, h] = &rows(&point);
-        assert_eq!(points(&from_rows([a, b, c, d, e, f, g, h])), points(&point));
+        let mut buckets = Buckets::new(8);
+        buckets.set(3, &point);
+        let digits = Eight { sizes: [3; 8], negative: 0 };
+        assert_eq!(points(&buckets.get(digits)), points(&point));
     }
     on_ifma(test);
 }

@@ -16,9 +16,8 @@ fn equations_that_do_not_hold_are_told_by_their_lane() {
             for _ in 0..6 {
                 let bad = draws.bytes::<1>()[0] & draws.bytes::<1>()[0];
                 let mut all = Vec::new();
-                for lane in 0..length {
+                for (lane, small) in EIGHT_TORSION.into_iter().enumerate().take(length) {
                     let (k, s, secret) = (draws.scalar(), draws.scalar(), draws.scalar());
-                    let small = EIGHT_TORSION[lane];
                     let key = EdwardsPoint::mul_base(&secret) + small;
                     // What is missing is of small order, or not.
                     let mut r = EdwardsPoint::mul_base(&(s - k * secret)) + small;

@@ -45,7 +45,7 @@ fn sums_of_all_lengths_are_right() {
             assert_eq!(all.len(), length);
             for scalar in [Scalar::ZERO, draws.scalar()] {
                 let own = all.clone().map(|(term, _)| term);
-                let own = sum(own, &Entry::BASE, &Digits::of(&scalar));
+                let own = sum(&own, &Entry::BASE, &Digits::of(&scalar));
                 let expected = all.clone().map(|(_, point)| point).sum::<EdwardsPoint>();
                 let expected = expected + scalar * ED25519_BASEPOINT_POINT;
                 assert_eq!(points(&own), [expected; 8], "{length}");
