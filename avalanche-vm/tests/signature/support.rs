@@ -63,13 +63,12 @@ pub(crate) fn bad(verifier: &dyn Verifier, items: &[Item<'_>]) -> Vec<usize> {
 
 /// The verifiers of this build, those that the processor can run.
 pub(crate) fn verifiers() -> Vec<&'static dyn Verifier> {
-    let mut all: Vec<&'static dyn Verifier> = vec![&Portable];
     #[cfg(target_arch = "x86_64")]
-    match avalanche_vm::signature::Ifma::detect() {
-        Some(ifma) => all.push(ifma),
-        None => println!("not tested: ifma, because this processor has no AVX-512-IFMA"),
+    if let Some(ifma) = avalanche_vm::signature::Ifma::detect() {
+        return vec![&Portable, ifma];
     }
-    all
+    println!("not tested: ifma, because this processor has no AVX-512-IFMA");
+    vec![&Portable]
 }
 
 /// An independent verifier, ed25519-zebra, to compare with.
