@@ -60,7 +60,9 @@ impl Signature {
     /// `R` and `s`.
     pub(super) fn halves(&self) -> ([u8; 32], [u8; 32]) {
         let (mut r, mut s) = ([0; 32], [0; 32]);
-        r.iter_mut().chain(&mut s).zip(self.0).for_each(|(to, from)| *to = from);
+        let (lower, upper) = self.0.split_at(32);
+        r.copy_from_slice(lower);
+        s.copy_from_slice(upper);
         (r, s)
     }
 }

@@ -28,6 +28,11 @@
 //! probability 2^-128; who wants to construct one has to try about that many batches, because
 //! any change to a key, message or signature draws all coefficients anew.
 //!
+//! # Verifiers
+//!
+//! [`best`] chooses when it runs: `Ifma` where the processor has AVX-512-IFMA, else [`Portable`].
+//! The former is for batches, and exists on x86-64 only.
+//!
 //! ```
 //! use avalanche_vm::signature::{self, Item, SigningKey};
 //!
@@ -45,8 +50,11 @@
 //! ```
 
 mod bytes;
+mod equation;
 mod error;
 mod frame;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 mod key;
 mod parallel;
 mod portable;
@@ -57,6 +65,8 @@ use std::fmt::Debug;
 pub use bytes::{PublicKey, Signature};
 pub use error::BadSignatures;
 pub use frame::framed;
+#[cfg(target_arch = "x86_64")]
+pub use ifma::Ifma;
 pub use key::SigningKey;
 pub use parallel::verify_chunks;
 pub use portable::Portable;
@@ -87,7 +97,8 @@ pub trait Verifier: Debug + Send + Sync {
     ///
     /// A batch of any length is worked off in parts of a fixed size, which bounds the memory.
     /// One bad signature in 1,024 costs at most twice the time of a good batch; however many are
-    /// bad, no signature is in more than three equations and one single check.
+    /// bad, the sums have at most 2.5 times as many terms, and no signature is checked singly
+    /// twice.
     ///
     /// # Errors
     ///
@@ -98,6 +109,10 @@ pub trait Verifier: Debug + Send + Sync {
 /// The fastest verifier that this build has for this processor; [`reason`] says why.
 #[must_use]
 pub fn best() -> &'static dyn Verifier {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(ifma) = Ifma::detect() {
+        return ifma;
+    }
     &Portable
 }
 
@@ -105,8 +120,13 @@ pub fn best() -> &'static dyn Verifier {
 #[must_use]
 pub fn reason() -> &'static str {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") {
-        return "portable: with AVX2";
+    {
+        if Ifma::detect().is_some() {
+            return "ifma: with AVX-512-IFMA";
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            return "portable: with AVX2";
+        }
     }
     "portable: without vectors"
 }

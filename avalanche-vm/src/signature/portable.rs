@@ -7,16 +7,14 @@ use curve25519_dalek::constants::ED25519_BASEPOINT_POINT as BASE;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
-use sha2::{Digest, Sha512};
 
-use super::{BadSignatures, Item, Verifier, frame, search};
+use super::equation::{Statement, draw};
+use super::search::{self, Equations};
+use super::{BadSignatures, Item, Verifier};
 
 /// The most signatures in one equation. More would gain little and hold more memory: an equation
 /// of this size takes about half a megabyte.
 const EQUATION_MAX: usize = 1_024;
-
-/// What goes before everything that coefficients are drawn from.
-const TRANSCRIPT: &str = "avalanche-vm 2026-11 ed25519 batch coefficients";
 
 /// The verifier that runs everywhere. Points are read once: finding the bad signatures of a batch
 /// only repeats the sums.
@@ -45,30 +43,23 @@ impl Verifier for Portable {
 struct Claim {
     key: EdwardsPoint,
     r: EdwardsPoint,
-    s: Scalar,
-    k: Scalar,
-    /// SHA-512 of `R`, `A` and the frame, of which `k` is the remainder.
-    digest: [u8; 64],
+    statement: Statement,
 }
 
 impl Claim {
     /// What an item claims, or `None` if it has no point where one must be, or `s` is not below
     /// the order.
     fn read(item: &Item<'_>) -> Option<Self> {
-        let (r_bytes, s_bytes) = item.signature.halves();
-        let s = Option::from(Scalar::from_canonical_bytes(s_bytes))?;
+        let (r_bytes, _) = item.signature.halves();
+        let statement = Statement::read(item)?;
         let key = CompressedEdwardsY(item.key.to_bytes()).decompress()?;
         let r = CompressedEdwardsY(r_bytes).decompress()?;
-        let mut hash = Sha512::new().chain_update(r_bytes).chain_update(item.key.as_bytes());
-        frame::length(item.domain.len(), |byte| hash.update([byte]));
-        let digest: [u8; 64] =
-            hash.chain_update(item.domain).chain_update(item.message).finalize().into();
-        Some(Self { key, r, s, k: Scalar::from_bytes_mod_order_wide(&digest), digest })
+        Some(Self { key, r, statement })
     }
 
     /// Whether the equation is true.
     fn holds(&self) -> bool {
-        let Self { key, r, s, k, .. } = self;
+        let Self { key, r, statement: Statement { s, k, .. } } = self;
         let sum = EdwardsPoint::vartime_double_scalar_mul_basepoint(k, &-key, s);
         (sum - r).mul_by_cofactor().is_identity()
     }
@@ -96,43 +87,38 @@ fn culprits(items: &[Item<'_>]) -> Vec<usize> {
         }
     }
     let terms = terms(&claims);
-    let found = search::culprits(
-        claims.len(),
-        |range| sum_holds(&claims, &terms, range),
-        |at| claims.get(at).is_some_and(Claim::holds),
-    );
+    let equations = Equations {
+        sum: |range| sum(&claims, &terms, range),
+        without: |sum: &EdwardsPoint, part: &EdwardsPoint| sum - part,
+        holds: |sum: &EdwardsPoint| sum.mul_by_cofactor().is_identity(),
+        singly: |range: Range<usize>| {
+            let claims = claims.iter().enumerate().take(range.end).skip(range.start);
+            claims.filter(|(_, claim)| !claim.holds()).map(|(at, _)| at).collect()
+        },
+    };
+    let found = search::culprits(claims.len(), &equations);
     bad.extend(found.iter().filter_map(|at| places.get(*at)));
     bad.sort_unstable();
     bad
 }
 
-/// Draws a coefficient of 128 bits for each claim from a hash of all of them: of `R`, `A` and the
-/// frame through the digest, and of `s`. They serve for parts of the batch as well: each part is
-/// fixed before they are drawn.
+/// A coefficient of 128 bits for each claim.
 fn terms(claims: &[Claim]) -> Vec<Terms> {
-    let mut transcript = Vec::with_capacity(claims.len() * 96);
-    for claim in claims {
-        transcript.extend_from_slice(&claim.digest);
-        transcript.extend_from_slice(claim.s.as_bytes());
-    }
-    let mut drawn = vec![[0; 16]; claims.len()];
-    let mut hash = blake3::Hasher::new_derive_key(TRANSCRIPT);
-    hash.update(&transcript).finalize_xof().fill(drawn.as_flattened_mut());
+    let drawn = draw(claims.iter().map(|claim| &claim.statement));
     let terms = claims.iter().zip(drawn).map(|(claim, drawn)| {
         let z = Scalar::from(u128::from_le_bytes(drawn));
-        Terms { z, zk: z * claim.k, zs: z * claim.s }
+        Terms { z, zk: z * claim.statement.k, zs: z * claim.statement.s }
     });
     terms.collect()
 }
 
-/// Whether the sum of all equations in a range is true: `[8]([-sum zs]B + sum [z]R + sum [zk]A)`
-/// is the identity.
-fn sum_holds(claims: &[Claim], terms: &[Terms], range: Range<usize>) -> bool {
-    let (Some(claims), Some(terms)) = (claims.get(range.clone()), terms.get(range)) else {
-        return false;
-    };
-    let base: Scalar = terms.iter().map(|terms| terms.zs).sum();
-    let scalars = terms.iter().flat_map(|terms| [terms.z, terms.zk]).chain([-base]);
-    let points = claims.iter().flat_map(|claim| [claim.r, claim.key]).chain([BASE]);
-    EdwardsPoint::vartime_multiscalar_mul(scalars, points).mul_by_cofactor().is_identity()
+/// The sum of all equations in a range, `[-sum zs]B + sum [z]R + sum [zk]A`. Eight times it is the
+/// identity if all are true.
+fn sum(claims: &[Claim], terms: &[Terms], range: Range<usize>) -> EdwardsPoint {
+    let claims = claims.iter().take(range.end).skip(range.start);
+    let terms = terms.iter().take(range.end).skip(range.start);
+    let base: Scalar = terms.clone().map(|terms| terms.zs).sum();
+    let scalars = terms.flat_map(|terms| [terms.z, terms.zk]).chain([-base]);
+    let points = claims.flat_map(|claim| [claim.r, claim.key]).chain([BASE]);
+    EdwardsPoint::vartime_multiscalar_mul(scalars, points)
 }

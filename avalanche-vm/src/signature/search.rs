@@ -1,80 +1,85 @@
-//! Which items of a batch are bad, by few equations.
+//! Which items of a batch are bad, by few sums.
 //!
 //! ```text
-//! 1,024 |-------------------------------x--------------------------------|  false: split in 8
-//!   128 |--ok--|--ok--|--ok--|---x--|--ok--|--ok--|--ok--|--ok--|           one false: in 8 again
-//!    16                      |o|o|o|x|o|o|o|o|                              check 16 singly
+//! 1,024 |-------------------------------x--------------------------------|  false: halved
+//!   512 |===============ok==============|-------------------------------x|  one summed, one left
+//!   256                                 |======ok=======|---------------x|
+//!    ..
+//!    16                                                               |ox|  checked singly
 //! ```
 //!
-//! Wide parts instead of halves: with halves each of seven levels has all items of its false parts
-//! in equations once more, with eighths each of two.
+//! Only one half of a false part is summed (`=`): what the other comes to is the difference. So
+//! one bad item costs a second pass over all items, in ever smaller parts.
 
 use std::ops::Range;
 
-/// Into how many parts a false one is split.
-const PARTS: usize = 8;
-/// Parts of up to so many items are checked singly: an equation over fewer saves too little.
+/// Parts of up to so many items are checked singly: a sum over fewer saves too little.
 const LEAF: usize = 16;
+
+/// How a back-end checks the items of a batch. Functions by name rather than a trait, because
+/// closures may use the instructions that their function may.
+pub(super) struct Equations<Add, Without, Holds, Singly> {
+    /// Adds up the equations of a range.
+    pub(super) sum: Add,
+    /// What a range comes to without a part of it.
+    pub(super) without: Without,
+    /// Whether a sum is what it is if all items are good.
+    pub(super) holds: Holds,
+    /// Which items of a range are bad, each checked singly; ascending.
+    pub(super) singly: Singly,
+}
+
+/// A range of items and what it comes to.
+type Part<Sum> = (Range<usize>, Sum);
 
 /// The indices below `len` of all bad items, ascending.
 ///
-/// `holds` is the equation of a range: true if all items in it are good. `good` checks one item.
-///
-/// One bad item of 1,024 costs one equation over all, eight over 128, eight over 16 and at most
-/// 16 single checks. Whatever is bad, equations have at most `2.5 * len` items together, and no
-/// item is checked singly twice: a level of splitting that is not worth it, because more than half
-/// of all items are in false parts, is not begun after the first.
-pub(super) fn culprits(
+/// One bad item of 1,024 costs a sum over all, one over each of 512, 256, 128, 64, 32 and 16, and
+/// 16 single checks. Whatever is bad, sums have at most `2.5 * len` items together, and no item is
+/// checked singly twice: halving ends when another level would cost more than that.
+pub(super) fn culprits<Sum, Add, Without, Holds, Singly>(
     len: usize,
-    holds: impl Fn(Range<usize>) -> bool,
-    good: impl Fn(usize) -> bool,
-) -> Vec<usize> {
-    if len == 0 || holds(0..len) {
+    equations: &Equations<Add, Without, Holds, Singly>,
+) -> Vec<usize>
+where
+    Add: Fn(Range<usize>) -> Sum,
+    Without: Fn(&Sum, &Sum) -> Sum,
+    Holds: Fn(&Sum) -> bool,
+    Singly: Fn(Range<usize>) -> Vec<usize>,
+{
+    let Equations { sum, without, holds, singly } = equations;
+    if len == 0 {
         return Vec::new();
     }
-    let all = 0..len;
-    let mut bad = vec![all];
+    let mut bad = vec![(0..len, sum(0..len))];
+    bad.retain(|(_, sum)| !holds(sum));
     let mut budget = len + len / 2;
     loop {
-        let large = bad.iter().map(Range::len).filter(|len| *len > LEAF);
-        let cost: usize = large.sum();
+        let large = bad.iter().map(|(range, _)| range.len()).filter(|len| *len > LEAF);
+        let cost: usize = large.map(|len| len / 2).sum();
         if cost == 0 || cost > budget {
             break;
         }
         budget -= cost;
-        bad = bad.into_iter().flat_map(|range| split(range, &holds)).collect();
+        bad = bad.into_iter().flat_map(|part| halves(part, sum, without)).collect();
+        bad.retain(|(_, sum)| !holds(sum));
     }
-    bad.into_iter().flat_map(|range| singly(range, &good)).collect()
+    bad.into_iter().flat_map(|(range, _)| singly(range)).collect()
 }
 
-/// The parts of a range that hold bad items, if the range does.
-fn split(range: Range<usize>, holds: impl Fn(Range<usize>) -> bool) -> Vec<Range<usize>> {
+/// The halves of a part, if it is large.
+fn halves<Sum>(
+    (range, whole): Part<Sum>,
+    sum: impl Fn(Range<usize>) -> Sum,
+    without: impl Fn(&Sum, &Sum) -> Sum,
+) -> Vec<Part<Sum>> {
     if range.len() <= LEAF {
-        return vec![range];
+        return vec![(range, whole)];
     }
-    let length = range.len().div_ceil(PARTS).max(LEAF);
-    let mut bad = Vec::new();
-    for start in range.clone().step_by(length) {
-        let part = start..range.end.min(start + length);
-        // Somewhere it must be: if nowhere before, then in the last part, untested.
-        let last_hope = part.end == range.end && bad.is_empty();
-        if last_hope || !holds(part.clone()) {
-            bad.push(part);
-        }
-    }
-    bad
-}
-
-/// The bad items of a range that holds some.
-fn singly(range: Range<usize>, good: impl Fn(usize) -> bool) -> Vec<usize> {
-    let mut bad = Vec::new();
-    for at in range.clone() {
-        let last_hope = at + 1 == range.end && bad.is_empty();
-        if last_hope || !good(at) {
-            bad.push(at);
-        }
-    }
-    bad
+    let middle = range.start + range.len() / 2;
+    let first = sum(range.start..middle);
+    let second = without(&whole, &first);
+    vec![(range.start..middle, first), (middle..range.end, second)]
 }
 
 #[cfg(test)]

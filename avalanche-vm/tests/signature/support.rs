@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use avalanche_vm::signature::{
-    BadSignatures, Item, PublicKey, Signature, SigningKey, Verifier, framed,
+    BadSignatures, Item, Portable, PublicKey, Signature, SigningKey, Verifier, framed,
 };
 use rand_core::{TryCryptoRng, TryRng};
 
@@ -61,9 +61,14 @@ pub(crate) fn bad(verifier: &dyn Verifier, items: &[Item<'_>]) -> Vec<usize> {
     refused.map_or_else(Vec::new, |refused| refused.indices().to_vec())
 }
 
-/// The verifiers of this build.
+/// The verifiers of this build, those that the processor can run.
 pub(crate) fn verifiers() -> Vec<&'static dyn Verifier> {
-    vec![&avalanche_vm::signature::Portable]
+    #[cfg(target_arch = "x86_64")]
+    if let Some(ifma) = avalanche_vm::signature::Ifma::detect() {
+        return vec![&Portable, ifma];
+    }
+    println!("not tested: ifma, because this processor has no AVX-512-IFMA");
+    vec![&Portable]
 }
 
 /// An independent verifier, ed25519-zebra, to compare with.
