@@ -62,6 +62,15 @@ fn is_final(at: usize, id: &str) -> Result<bool> {
     Ok(payment(at, id)?["status"] == "accepted")
 }
 
+fn none_is_final(ids: &[String]) -> Result {
+    for id in ids {
+        for at in 0..NODES {
+            assert!(!is_final(at, id)?, "{id} is final on {at}, which is apart from others");
+        }
+    }
+    Ok(())
+}
+
 fn status(at: usize) -> Result<Value> {
     json(&api(at), "/api/v1/consensus/status")
 }
@@ -269,9 +278,15 @@ fn apart(lab: &Lab, round: u32, seen: &mut Seen) -> Result {
     let rivals = rivals.map(|(at, to)| Ok((at, pay(at, account + 200, account + to)?)));
     let rivals = rivals.into_iter().collect::<Result<Vec<_>>>()?;
 
+    // A block with any of these is made after the cut, and so is every poll about it.
+    let handed_in: Vec<_> = paid.iter().chain(rivals.iter().map(|(_, id)| id)).cloned().collect();
+
     let given_up = how == Cut::Refused || round >= PARTITIONS;
     for side in [&three[..], &two] {
-        let polls = explained(side, given_up, cut, seen)?;
+        let polls = explained(side, given_up, cut, || {
+            seen.look()?;
+            none_is_final(&handed_in)
+        })?;
         if how == Cut::Silent {
             assert!(polls > 0, "{side:?} asked nobody");
         }
@@ -279,13 +294,8 @@ fn apart(lab: &Lab, round: u32, seen: &mut Seen) -> Result {
     let alone = Instant::now();
     while alone.elapsed() < APART {
         seen.look()?;
+        none_is_final(&handed_in)?;
         sleep(Duration::from_millis(100));
-    }
-    // A block with any of these was made after the cut, and so was every poll about it.
-    for id in paid.iter().chain(rivals.iter().map(|(_, id)| id)) {
-        for at in 0..NODES {
-            assert!(!is_final(at, id)?, "{id} is final on {at}, which is apart from others");
-        }
     }
     for at in 0..NODES {
         assert!(lab.held_up(at)? > 0, "no packet to validator {at} was held up");
@@ -330,10 +340,15 @@ fn apart(lab: &Lab, round: u32, seen: &mut Seen) -> Result {
 
 /// Waits until a validator of a side says why nothing is decided. Returns how many polls it has
 /// had since the cut, of those that it remembers.
-fn explained(side: &[usize], given_up: bool, cut: u64, seen: &mut Seen) -> Result<usize> {
+fn explained(
+    side: &[usize],
+    given_up: bool,
+    cut: u64,
+    mut look: impl FnMut() -> Result,
+) -> Result<usize> {
     let begun = Instant::now();
     loop {
-        seen.look()?;
+        look()?;
         let output = avalanche(&["--api", &api(side[0]), "explain"]).output()?;
         let explained = told(&output).unwrap_or_default();
         let block = &explained["block"];
