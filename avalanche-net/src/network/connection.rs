@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::inbound::Held;
@@ -176,6 +177,8 @@ struct Incoming<'a> {
     tally: Tally,
     /// Messages of a group: none needs more places than there are.
     group_max: usize,
+    /// Ends when the control has done what follows from the last message of the handshake so far.
+    handshake: Option<oneshot::Receiver<()>>,
 }
 
 impl<'a> Incoming<'a> {
@@ -194,6 +197,7 @@ impl<'a> Incoming<'a> {
             tally: Tally::default(),
             group_max: usize::try_from(shared.limits.messages_in_work)
                 .map_or(GROUP, |most| most.min(GROUP)),
+            handshake: None,
         }
     }
 
@@ -302,11 +306,15 @@ impl<'a> Incoming<'a> {
         let places = self.link.places.take(places).await;
         let ticket = Ticket::new(held, Arc::clone(&self.link.places), places);
         for (decoded, len) in group.messages.drain(..) {
+            if decoded.op.class() != Class::Control {
+                self.end_of_handshake().await;
+            }
             match self.route(decoded, len, &ticket) {
                 Next::Go => {}
                 Next::Tell(body) => {
                     let event = Event::Received { connection: self.link.id, body };
-                    self.shared.tell(Told { event, _ticket: Some(ticket.clone()) }).await?;
+                    let (_ticket, done) = (Some(ticket.clone()), self.begin_to_wait());
+                    self.shared.tell(Told { event, _ticket, done }).await?;
                 }
                 Next::Turn(route, delivery) => self.turn(route, delivery).await,
             }
@@ -314,6 +322,25 @@ impl<'a> Incoming<'a> {
         self.flush().await;
         group.clear();
         Ok(())
+    }
+
+    /// Until the handshake is complete, the control says when it has dealt with a message.
+    fn begin_to_wait(&mut self) -> Option<oneshot::Sender<()>> {
+        if self.link.is_established() {
+            return None;
+        }
+        let (done, handshake) = oneshot::channel();
+        self.handshake = Some(handshake);
+        Some(done)
+    }
+
+    /// A peer may ask as soon as it has said all of its handshake. The control, another task, may
+    /// not have seen the end of it yet.
+    async fn end_of_handshake(&mut self) {
+        if let Some(handshake) = self.handshake.take() {
+            // It is dropped, and nothing is sent.
+            let _ = handshake.await;
+        }
     }
 
     fn decode(&mut self, frame: Bytes) -> Option<Decoded> {

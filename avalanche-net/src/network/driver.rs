@@ -107,6 +107,8 @@ pub(crate) struct Driver {
     pub(crate) dials: Arc<Semaphore>,
     /// Held by who writes the address book.
     pub(crate) saving: Arc<Mutex<()>>,
+    /// Who waits for what follows from the events that were taken in.
+    pub(crate) done: Vec<oneshot::Sender<()>>,
 }
 
 impl Driver {
@@ -148,9 +150,11 @@ impl Driver {
             self.control.handle(at, Event::Outcome { node_id, latency });
         }
         self.control.handle(at, told.event);
+        self.done.extend(told.done);
         for _ in 1..EVENTS_AT_ONCE {
             let Ok(told) = self.events.try_recv() else { return };
             self.control.handle(at, told.event);
+            self.done.extend(told.done);
         }
     }
 
@@ -229,6 +233,7 @@ impl Driver {
                 Output::Dial { address } => self.dial(address),
             }
         }
+        self.done.clear();
     }
 
     fn serve(&mut self, id: ConnectionId) {

@@ -146,6 +146,7 @@ impl Network {
             tasks: JoinSet::new(),
             dials: Arc::new(Semaphore::new(config.limits.pending_dials)),
             saving: Arc::default(),
+            done: Vec::new(),
         };
         let (stop, stopped) = oneshot::channel();
         let running = Running {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::config::Limits;
 use super::driver::{Clock, Waiting};
@@ -35,16 +35,19 @@ type Outcome = (NodeId, Option<Duration>);
 
 /// Outcomes that are kept for the control.
 const OUTCOMES_MAX: usize = 1_024;
+
 /// What the control is told, and the room that it takes until then.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) event: Event,
     pub(crate) _ticket: Option<Ticket>,
+    /// Dropped once all that follows from the event has been done.
+    pub(crate) done: Option<oneshot::Sender<()>>,
 }
 
 impl From<Event> for Told {
     fn from(event: Event) -> Self {
-        Self { event, _ticket: None }
+        Self { event, _ticket: None, done: None }
     }
 }
 

@@ -7,7 +7,7 @@ use avalanche_net::requests::RequestStats;
 use avalanche_net::wire::{Body, build, p2p};
 use bytes::Bytes;
 
-use crate::peer::{Peer, frame, hello};
+use crate::peer::{PATIENCE, Peer, frame, hello};
 use crate::victim::{CHAIN, Node, config, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,6 +36,24 @@ async fn what_comes_before_the_handshake_is_complete_is_counted_and_not_delivere
     until("a connection", || victim.network.is_connected(&peer.node_id())).await;
     assert!(peer.send(rumour()).await && peer.is_served().await);
     until("a delivery", || seen(&victim) == (2, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_in_one_breath_with_the_end_of_the_handshake_is_answered() {
+    let victim = Node::start(config()).await;
+    for number in 0..20 {
+        let mut peer = Peer::dial(victim.addr()).await;
+        let hello = hello(&peer.identity);
+        assert!(peer.send(Body::Handshake(Box::new(hello))).await);
+        assert!(peer.wait_for(|body| matches!(body, Body::PeerList(_))).await.is_some());
+        let end = frame(build::peer_list(Vec::new()));
+        let question = Bytes::from_static(b"at once");
+        let question = frame(build::app_request(CHAIN, number, PATIENCE, question));
+        assert!(peer.write(&[end, question].concat()).await);
+        let answer = peer.wait_for(|body| matches!(body, Body::AppResponse(_))).await;
+        assert!(answer.is_some(), "{number}");
+    }
+    assert_eq!(victim.network.stats().undeliverable, 0);
 }
 
 /// The victim asks; what the peer was asked.
@@ -89,7 +107,7 @@ async fn answers_that_are_late_twice_or_of_another_kind_reach_nobody() {
     expected.unsolicited += 2;
     expected.wrong_op += 1;
     until(&format!("{expected:?}, now {:?}", network.request_stats()), || is(expected, 3)).await;
-    assert_eq!(victim.gossip.load(Ordering::Relaxed), 1);
+    until("the vote", || victim.gossip.load(Ordering::Relaxed) == 1).await;
 
     // Silence until the deadline, and an answer after it.
     let (asks, request) = asked(network, &mut peer).await;

@@ -95,30 +95,15 @@ impl Devnet {
         }
     }
 
-    /// Waits until all five validators have the same last block, whose name is the hash of all that
-    /// led to it, and the same state, in which so many payments have burned a unit each: none is
-    /// missing, and none is there twice. Returns their APIs.
+    /// Waits until all five validators agree on so many payments. Returns their APIs.
     pub(crate) fn agreed(&self, payments: u64) -> Result<Vec<String>> {
         let status = self.until("all", |all| all.iter().all(|one| one["api"].is_string()))?;
         let all = status["validators"].as_array().ok_or("no validators")?;
         let apis: Vec<_> = all.iter().filter_map(|one| one["api"].as_str()).collect();
         assert_eq!(apis.len(), 5, "{status}");
-        let begun = Instant::now();
-        loop {
-            let mut seen = Vec::new();
-            for api in &apis {
-                let status = json(api, "/api/v1/consensus/status")?;
-                let supply = json(api, "/api/v1/chains/payments/vm/supply")?;
-                seen.push((status["last_accepted"].clone(), supply));
-            }
-            let first = &seen[0];
-            if seen.iter().all(|one| one == first) && first.1["root"].is_string() {
-                assert_eq!(first.1["burned"], payments.to_string(), "{seen:#?}");
-                return Ok(apis.into_iter().map(str::to_owned).collect());
-            }
-            assert!(begun.elapsed() < PATIENCE, "they do not agree: {seen:#?}");
-            sleep(Duration::from_millis(200));
-        }
+        let apis: Vec<_> = apis.into_iter().map(str::to_owned).collect();
+        agreed(&apis, payments)?;
+        Ok(apis)
     }
 
     /// Ends it as Ctrl-C does, and sees that nothing is left.
@@ -143,6 +128,28 @@ impl Drop for Devnet {
         // Its validators end with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until the validators with these APIs have the same last block, whose name is the hash of
+/// all that led to it, and the same state, in which so many payments have burned a unit each: none
+/// is missing, and none is there twice.
+pub(crate) fn agreed(apis: &[String], payments: u64) -> Result {
+    let begun = Instant::now();
+    loop {
+        let mut seen = Vec::new();
+        for api in apis {
+            let status = json(api, "/api/v1/consensus/status")?;
+            let supply = json(api, "/api/v1/chains/payments/vm/supply")?;
+            seen.push((status["last_accepted"].clone(), supply));
+        }
+        let first = seen.first().ok_or("no validators")?;
+        if seen.iter().all(|one| one == first) && first.1["root"].is_string() {
+            assert_eq!(first.1["burned"], payments.to_string(), "{seen:#?}");
+            return Ok(());
+        }
+        assert!(begun.elapsed() < PATIENCE, "they do not agree: {seen:#?}");
+        sleep(Duration::from_millis(200));
     }
 }
 

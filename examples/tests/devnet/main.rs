@@ -4,8 +4,10 @@
 mod full_disk;
 mod harness;
 mod kills;
+mod partition;
 mod payments;
 mod silence;
+mod spaces;
 
 use std::fs;
 use std::thread::sleep;
