@@ -201,7 +201,7 @@ const TABLE: &[Row] = &[
             "tracing-subscriber",
         ],
         by_feature: &[],
-        development: &["async-trait", "spdx", "toml"],
+        development: &["async-trait", "rustix", "spdx", "toml"],
     },
     Row {
         name: "avalanche-benches",
