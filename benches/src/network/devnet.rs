@@ -52,10 +52,11 @@ impl Devnet {
         let events = BufReader::new(out);
         let mut devnet = Self { child, events, program, folder, validators: Vec::new() };
         let started = devnet.event("started")?;
-        let all = started["validators"].as_array().into_iter().flatten();
+        let all = started.get("validators").and_then(Value::as_array).into_iter().flatten();
         let found = all.map(|one| {
-            let pid = one["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-            let api = one["api"].as_str().map(|api| format!("http://{api}"));
+            let pid = one.get("pid").and_then(Value::as_u64);
+            let pid = pid.and_then(|pid| u32::try_from(pid).ok());
+            let api = one.get("api").and_then(Value::as_str).map(|api| format!("http://{api}"));
             pid.zip(api).map(|(pid, api)| Validator { pid, api })
         });
         let found: Option<_> = found.collect();
@@ -90,7 +91,7 @@ impl Devnet {
                 return Err(told(format!("the devnet ended before {kind}")));
             }
             let event: Value = serde_json::from_str(&line)?;
-            if event["event"] == kind {
+            if event.get("event").and_then(Value::as_str) == Some(kind) {
                 return Ok(event);
             }
         }

@@ -72,6 +72,31 @@ impl Payments {
     }
 }
 
+/// An account beside those that pay in batches, for payments one by one.
+#[derive(Debug)]
+pub struct Payer {
+    chain: Id,
+    key: (SigningKey, Address),
+    nonce: u64,
+}
+
+impl Payer {
+    /// The first account that pays in no batch.
+    #[must_use]
+    pub fn new(chain: Id) -> Self {
+        let index = u32::try_from(ACCOUNTS).unwrap_or(u32::MAX);
+        let key = SigningKey::from_seed(&demo::key(index).to_bytes());
+        let address = Address::new(key.public_key().to_bytes());
+        Self { chain, key: (key, address), nonce: 0 }
+    }
+
+    /// Its next payment, to itself.
+    pub fn pay(&mut self) -> SignedTransfer {
+        self.nonce += 1;
+        pay(self.chain, &self.key, &self.key, self.nonce - 1)
+    }
+}
+
 fn pay(
     chain: Id,
     (from, sender): &(SigningKey, Address),
@@ -161,7 +186,12 @@ pub async fn drive<T>(
         if moved.elapsed() > PATIENCE {
             return Err(told(format!("{done} of {count} payments became final, and no more")));
         }
-        if done >= [count / 10, count / 10 * 9, u64::MAX][marks.len().min(2)] {
+        let due = match marks.len() {
+            0 => count / 10,
+            1 => count / 10 * 9,
+            _ => u64::MAX,
+        };
+        if done >= due {
             marks.push(Mark { at: Instant::now(), done, seen: look()? });
         }
     }

@@ -4,6 +4,7 @@
 //! processor time of the validators, so that the ratios survive a machine that does other things,
 //! too.
 
+pub mod chart;
 pub mod devnet;
 pub mod ingest;
 pub mod load;
