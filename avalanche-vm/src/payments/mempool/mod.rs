@@ -3,16 +3,21 @@
 mod build;
 mod config;
 mod drops;
+mod expiries;
 mod queue;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use avalanche_consensus::{HashKey, Id, Timestamp};
 
 pub use self::config::{MempoolConfig, MempoolConfigError};
 use self::drops::Drops;
+use self::expiries::{Entry, Expiries};
 use self::queue::{HeadKey, Queue, TailKey, Waiting, cost};
 use super::{Account, Address, Refusal, Rules, SignedTransfer, Transfers};
+
+/// Expiries of transfers that have gone, beside as many as wait, before they are removed.
+const GONE_MAX: usize = 1_024;
 
 /// Transfers that wait for a block: a queue for each sender, in the order of nonces.
 ///
@@ -42,7 +47,7 @@ pub struct Mempool {
     by_id: HashMap<Id, (Address, u64), HashKey>,
     heads: BTreeMap<HeadKey, Address>,
     tails: BTreeMap<TailKey, Address>,
-    expiries: BTreeSet<(u64, Address, u64)>,
+    expiries: Expiries,
     drops: Drops,
     arrivals: u64,
 }
@@ -66,7 +71,7 @@ impl Mempool {
             by_id: HashMap::with_hasher(key),
             heads: BTreeMap::new(),
             tails: BTreeMap::new(),
-            expiries: BTreeSet::new(),
+            expiries: Expiries::default(),
             drops: Drops::new(key, config.drops_max),
             arrivals: 0,
         })
@@ -102,9 +107,8 @@ impl Mempool {
 
     /// All that waits, with its names: what expires first is first.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &SignedTransfer)> {
-        self.expiries.iter().filter_map(|(_, sender, nonce)| {
-            self.queues.get(sender)?.at(*nonce).map(|item| (item.id, &item.transfer))
-        })
+        let waiting = self.expiries.iter().filter_map(|entry| waiting(&self.queues, entry));
+        waiting.map(|item| (item.id, &item.transfer))
     }
 
     /// Why a transfer no longer waits, if it was dropped not long ago and did not come back.
@@ -183,15 +187,17 @@ impl Mempool {
     pub fn expire(&mut self, now: Timestamp) -> usize {
         let now = second(now);
         let mut count = 0;
-        while let Some((expiry, sender, nonce)) = self.expiries.first().copied() {
-            if expiry >= now {
-                break;
-            }
-            self.expiries.pop_first();
-            if let Some(removed) = self.edit(&sender, |queue| queue.remove(nonce)) {
-                self.forget(&removed);
-                self.drops.add(removed.id, Refusal::Expired { sender, nonce, expiry, now });
-                count += 1;
+        while let Some((expiry, entries)) = self.expiries.pop_before(now) {
+            for entry in entries {
+                if waiting(&self.queues, &entry).is_none() {
+                    continue;
+                }
+                let Entry { sender, nonce, .. } = entry;
+                if let Some(removed) = self.edit(&sender, |queue| queue.remove(nonce)) {
+                    self.forget(&removed);
+                    self.drops.add(removed.id, Refusal::Expired { sender, nonce, expiry, now });
+                    count += 1;
+                }
             }
         }
         count
@@ -291,11 +297,12 @@ impl Mempool {
     fn admit(&mut self, transfer: SignedTransfer, id: Id, account: Account) {
         let view = transfer.view();
         let (sender, nonce, fee) = (view.sender(), view.nonce(), view.fee());
-        let waiting = Waiting { transfer, id, arrival: self.arrivals };
+        let arrival = self.arrivals;
+        let item = Waiting { transfer, id, arrival };
         self.arrivals += 1;
         let replaced = self.edit(&sender, |queue| {
             queue.set_nonce(account.nonce);
-            queue.put(waiting)
+            queue.put(item)
         });
         if let Some(old) = replaced {
             self.forget(&old);
@@ -303,15 +310,17 @@ impl Mempool {
             self.drops.add(old.id, reason);
         }
         self.by_id.insert(id, (sender, nonce));
-        self.expiries.insert((view.expiry(), sender, nonce));
+        self.expiries.add(view.expiry(), Entry { sender, nonce, arrival });
+        if self.expiries.len() > 2 * self.len() + GONE_MAX {
+            let queues = &self.queues;
+            self.expiries.retain(|entry| waiting(queues, entry).is_some());
+        }
         self.drops.forget(&id);
     }
 
     /// Takes a transfer that left its queue out of everything else.
     fn forget(&mut self, item: &Waiting) {
         self.by_id.remove(&item.id);
-        let view = item.view();
-        self.expiries.remove(&(view.expiry(), view.sender(), view.nonce()));
     }
 
     /// Changes the queue of a sender, and keeps what orders senders as the queue then is.
@@ -338,6 +347,12 @@ impl Mempool {
 
 fn first_fee(account: Account, nonce: u64, fee: u64) -> u64 {
     if nonce == account.nonce { fee } else { 0 }
+}
+
+/// The transfer of an entry, if it still waits.
+fn waiting<'a>(queues: &'a HashMap<Address, Queue, HashKey>, entry: &Entry) -> Option<&'a Waiting> {
+    let item = queues.get(&entry.sender)?.at(entry.nonce)?;
+    (item.arrival == entry.arrival).then_some(item)
 }
 
 /// The second that expiries are compared with.
