@@ -28,8 +28,8 @@ use super::load::{self, Drive, Payments};
 use crate::measure::{as_f64, median};
 use crate::store::{Folder, told};
 
-/// Validators: the one that is killed, and one that it finds again.
-const NODES: u16 = 2;
+/// Validators: the second is killed.
+const NODES: u16 = 5;
 /// Payments in the log.
 const PAYMENTS: usize = 600_000;
 /// Payments that may be under way while the log is filled.
