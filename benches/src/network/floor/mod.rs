@@ -7,7 +7,7 @@
 //!                                        preferred before, as AvalancheGo does, and then
 //!                                        checks header and transfer
 //!              all       polls of the four others, four at once, until 20 in a row have 15
-//!                        of 20 votes; a block's first poll alone, until it has ended
+//!                        of 20 votes
 //!              each      the block behind the others in a file, and fdatasync
 //!   client <-- proposer
 //! ```

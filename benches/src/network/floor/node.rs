@@ -201,7 +201,8 @@ impl Node {
         self.issue(block.clone(), true);
         let query =
             |id| build::push_query(CHAIN, id, DEADLINE, block.bytes().clone(), height.get());
-        self.ask(query).await
+        self.ask(query).await?;
+        self.repoll().await
     }
 
     fn issue(&mut self, block: ChainBlock, own: bool) {
@@ -231,7 +232,7 @@ impl Node {
                 decoded.transfers.iter().try_for_each(check)?;
                 self.opened = 0;
                 self.issue(block, false);
-                self.pull().await
+                self.repoll().await
             }
             Body::PullQuery(query) => self.answer(from, query.request_id).await,
             Body::Chits(chits) => self.vote(&chits).await,
@@ -274,7 +275,13 @@ impl Node {
         if voting.in_a_row >= self.parameters.beta() {
             return self.accept().await;
         }
-        let open = u32::try_from(voting.open.len()).unwrap_or(u32::MAX);
+        self.repoll().await
+    }
+
+    /// Opens as many polls as are to be open.
+    async fn repoll(&mut self) -> io::Result<()> {
+        let open = self.voting.as_ref().map_or(0, |voting| voting.open.len());
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
         for _ in open..self.parameters.concurrent_repolls() {
             self.pull().await?;
         }
