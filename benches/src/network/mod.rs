@@ -6,8 +6,11 @@
 
 pub mod chart;
 pub mod devnet;
+pub mod floor;
 pub mod ingest;
 pub mod load;
+pub mod lone;
 pub mod processes;
+pub mod restart;
 pub mod saturation;
 pub mod stages;
