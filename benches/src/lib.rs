@@ -9,6 +9,7 @@
 //! - [`snowman`], [`snowball`], [`poll`], [`sampler`], [`mod@engine`], [`store`], [`vm`],
 //!   [`payments`], [`net`]: the workloads, shared by the Criterion benches and by the `ratios`
 //!   table. The floors of the last four are beside their workloads.
+//! - `network`, with the feature of that name: devnets of real processes, seen from outside.
 //! - [`measure`]: turns, medians, CPU time and wall time.
 //! - [`memory`], [`allocations`]: bytes and calls to the allocator.
 
@@ -18,6 +19,7 @@ pub mod floor;
 pub mod measure;
 pub mod memory;
 pub mod net;
+#[cfg(feature = "network")]
 pub mod network;
 pub mod payments;
 pub mod poll;

@@ -208,7 +208,6 @@ const TABLE: &[Row] = &[
         // Whole networks are those of the examples.
         internal: &[CONSENSUS, STORE, NET, VM, CHAIN, GATEWAY, "avalanche-examples"],
         always: &[
-            "axum",
             "blake3",
             "bytes",
             "ed25519-dalek",
@@ -218,12 +217,11 @@ const TABLE: &[Row] = &[
             "redb",
             "rustix",
             "rustls",
-            "serde_json",
             "sled",
             "tokio",
             "tokio-rustls",
         ],
-        by_feature: &[],
+        by_feature: &["axum", "serde_json"],
         development: &["criterion"],
     },
 ];

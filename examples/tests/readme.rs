@@ -102,6 +102,11 @@ const BOUNDED: &[(&str, &str, &str)] = &[
         "cargo run --release -p avalanche-benches -- --quick net::",
         "takes a minute; with --quick each line runs",
     ),
+    ("target/release/network one", "target/release/network one 20000", "takes a minute"),
+    ("target/release/network five", "target/release/network five 10000", "takes a minute"),
+    ("target/release/network lone", "target/release/network --help", "takes minutes"),
+    ("target/release/network restart", "target/release/network --help", "takes minutes"),
+    ("target/release/network chart", "target/release/network --help", "takes minutes"),
     (
         "cargo bench -p avalanche-benches",
         "cargo bench -p avalanche-benches --bench snowman -- --test",
