@@ -140,6 +140,7 @@ impl Bench {
             last_vm: genesis().id(),
             tell,
             done: sender,
+            built: None,
         };
         Self { executor, processing: Processing::new(), done, told, first, calls, dir }
     }

@@ -100,14 +100,17 @@ impl Teller {
         let Some(mut indexer) = self.indexer.take() else {
             return Err("the index is gone".to_owned());
         };
-        let contents = self.shared.contents.clone();
+        let (contents, is_quick) = (self.shared.contents.clone(), indexer.is_quick(&block));
         let indexed = block.clone();
         let work = move || {
             let applied: Result<Vec<Id>, crate::Error> =
                 indexer.apply(&indexed, contents.as_deref());
             (indexer, applied)
         };
-        let (indexer, applied) = blocking(work).await.map_err(|error| error.to_string())?;
+        let (indexer, applied) = match is_quick {
+            true => work(),
+            false => blocking(work).await.map_err(|error| error.to_string())?,
+        };
         self.indexer = Some(indexer);
         let transactions =
             applied.map_err(|error| format!("the index cannot be written: {error}"))?;

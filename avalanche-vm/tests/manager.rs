@@ -10,8 +10,8 @@ use avalanche_consensus::engine::Phase;
 use avalanche_consensus::{Height, Id, Timestamp};
 use avalanche_vm::key_value::{Change, KeyValueFactory, Transaction};
 use avalanche_vm::{
-    BackOff, BuildRequest, CallKind, Deadlines, Error, Instance, InstanceState, ManagerConfig,
-    ManagerError, VmManager, VmRegistry,
+    BackOff, Block, BuildRequest, CallKind, Deadlines, Error, Instance, InstanceState, InvalidKind,
+    ManagerConfig, ManagerError, VmManager, VmRegistry,
 };
 use support::{Log, Script, ScriptedFactory, Trouble, block, context, run};
 
@@ -69,6 +69,30 @@ async fn extend(bed: &Bed, blocks: u64) {
         bed.log.0.lock().unwrap().push(made.clone());
         bed.instance.accept(made).await.unwrap();
     }
+}
+
+#[test]
+fn a_block_is_read_checked_and_verified_in_one_call() {
+    run(async {
+        let bed = bed();
+        bed.instance.start().await.unwrap();
+        let made = bed.instance.build(REQUEST).await.unwrap().unwrap();
+        let bytes = made.bytes().to_vec();
+        let refuse = |_: &Block| Err(Error::invalid(InvalidKind::State, "misplaced", "not here"));
+        let now = Timestamp::ZERO;
+        let refused = bed.instance.parse_and_verify(bytes.clone(), refuse, now).await;
+        assert!(refused.unwrap_err().to_string().contains("not here"));
+        bed.script.on("verify", Trouble::Panic);
+        // What is refused before does not come to it.
+        let _ = bed.instance.parse_and_verify(bytes.clone(), refuse, now).await.unwrap_err();
+        assert_eq!(bed.instance.status().restarts, 0);
+        bed.instance.parse_and_verify(bytes.clone(), |_| Ok(()), now).await.unwrap_err();
+        until(&bed.instance, "bootstrapping").await;
+        let verified = bed.instance.parse_and_verify(bytes, |_| Ok(()), now).await.unwrap();
+        bed.log.0.lock().unwrap().push(verified.clone());
+        bed.instance.accept(verified).await.unwrap();
+        bed.instance.stop(PATIENCE).await.unwrap();
+    });
 }
 
 #[test]

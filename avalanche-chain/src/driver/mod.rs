@@ -15,6 +15,7 @@ mod reads;
 mod transactions;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use avalanche_net::wire::Body;
 use avalanche_vm::InstanceStatus;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::task::yield_now;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::app::ForVm;
 use crate::builder::Builder;
@@ -191,6 +194,7 @@ impl Driver {
         let mut events = self.network.events();
         self.connect_all().await?;
         let mut messages = Vec::with_capacity(BATCH);
+        let mut timer = Box::pin(sleep(Duration::ZERO));
         let shared = Arc::clone(&self.shared);
         loop {
             self.settle().await?;
@@ -201,6 +205,10 @@ impl Driver {
                     if count == 0 {
                         return Err("the network has been shut down".to_owned());
                     }
+                    // Others that are being read now come along: what is said to a peer of all of
+                    // them goes out in one write.
+                    yield_now().await;
+                    inbox.try_recv_many(&mut messages, BATCH - count);
                     for delivery in messages.drain(..) {
                         self.message(&delivery).await?;
                     }
@@ -219,7 +227,7 @@ impl Driver {
                 }
                 admitted = self.admission.finished() => self.admitted(admitted),
                 () = shared.signal.pending() => self.builder.pending(self.shared.clock.now(), false),
-                () = tokio::time::sleep(wait) => self.handle(Input::Tick).await?,
+                () = until(&mut timer, Instant::now() + wait) => self.handle(Input::Tick).await?,
             }
         }
     }
@@ -410,6 +418,23 @@ impl Driver {
             self.preferred = id;
             self.shared.tell(ChainEvent::Preferred { id });
         }
+    }
+}
+
+/// Returns at a time. Cancel safe.
+///
+/// The timer stays where it is if that is earlier, and is moved when it fires: nearly all turns end
+/// long before their time, and a timer costs more to move than to leave.
+async fn until(timer: &mut Pin<Box<Sleep>>, at: Instant) {
+    if timer.deadline() > at {
+        timer.as_mut().reset(at);
+    }
+    loop {
+        timer.as_mut().await;
+        if Instant::now() >= at {
+            return;
+        }
+        timer.as_mut().reset(at);
     }
 }
 

@@ -18,6 +18,8 @@ use crate::{ChainBlock, Error};
 
 /// Rows that are removed at once.
 const CLEAR_ROWS: usize = 256;
+/// Blocks of at most so many bytes are indexed in some microseconds if nothing is written.
+const QUICK_BYTES: usize = 4 << 10;
 
 /// Writes the index of one chain. There is one writer. Calls may wait for the disk: give it a
 /// thread that may.
@@ -199,6 +201,18 @@ impl Indexer {
         self.add(entries, Mark { height, block: block.id(), transactions })
             .inspect_err(|_| self.failed = true)?;
         Ok(names)
+    }
+
+    /// Whether [`apply`](Self::apply) of a block only changes memory, and little of it: then it needs
+    /// no thread that may wait.
+    pub(crate) fn is_quick(&self, block: &ChainBlock) -> bool {
+        // No VM has more entries than its blocks have bytes.
+        let entries = block.bytes().len();
+        entries <= QUICK_BYTES
+            && self.merges.is_empty()
+            && self.garbage.is_empty()
+            && self.recent_entries.saturating_add(entries) < self.bounds.recent_entries
+            && self.lists.read().recent.len() + 1 < self.bounds.recent_blocks
     }
 
     /// Indexes what the log holds and the index does not, and makes it durable. An index that is

@@ -96,6 +96,7 @@ impl Supervisor {
             last_vm: Id::hash(&last.payload()),
             tell: self.tell.clone(),
             done: answers.clone(),
+            built: None,
         };
         let builder = Builder::new(
             self.parts.identity.node_id(),

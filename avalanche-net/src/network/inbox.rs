@@ -320,6 +320,14 @@ impl Inbox {
         }
     }
 
+    /// Moves up to `most` of the messages that are there to the end of `into`, without waiting;
+    /// returns how many. They are handled together with those that were returned last.
+    pub fn try_recv_many(&mut self, into: &mut Vec<Delivery>, most: usize) -> usize {
+        let (taken, _closed) = self.take(into, most);
+        self.hand(into.get(into.len() - taken..).unwrap_or_default());
+        taken
+    }
+
     /// Says that the messages that were returned last are handled.
     pub fn handled(&mut self) {
         if !self.handed.is_empty() {
@@ -330,13 +338,15 @@ impl Inbox {
 
     /// Remembers whose messages are being handled from now on.
     fn hand(&mut self, messages: &[Delivery]) {
+        if self.handed.is_empty() {
+            self.handed_at = Instant::now();
+        }
         for message in messages {
             match self.handed.last_mut() {
                 Some((node_id, count)) if *node_id == message.node_id => *count += 1,
                 _ => self.handed.push((message.node_id, 1)),
             }
         }
-        self.handed_at = Instant::now();
     }
 
     fn take(&self, into: &mut Vec<Delivery>, most: usize) -> (usize, bool) {

@@ -180,3 +180,23 @@ async fn waiting_ends_with_a_message_or_with_the_inbox() {
     deliver.await.unwrap();
     assert_eq!(bench.places.taken(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_came_meanwhile_is_taken_without_waiting() {
+    let bench = Bench::new();
+    let mut inbox = bench.inbox(lanes_of(8));
+    let mut taken = Vec::new();
+    assert_eq!(inbox.try_recv_many(&mut taken, 8), 0);
+    let mut messages = VecDeque::new();
+    for at in 0..4 {
+        messages.push_back(bench.message(Class::Consensus, at, None).await);
+    }
+    inbox.shared.deliver(&mut messages).await;
+    assert_eq!(inbox.recv_many(&mut taken, 1).await, 1);
+    assert_eq!(inbox.try_recv_many(&mut taken, 2), 2);
+    assert_eq!(taken.iter().map(name).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(inbox.handed, [(NodeId::EMPTY, 3)], "the time counts for all of them");
+    inbox.handled();
+    assert_eq!(inbox.recv_many(&mut taken, 8).await, 1);
+    assert_eq!(inbox.try_recv_many(&mut taken, 8), 0);
+}

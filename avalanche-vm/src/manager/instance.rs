@@ -216,6 +216,30 @@ impl Instance {
         self.call(CallKind::Parse, self.deadlines().parse, work).await
     }
 
+    /// Reads a block and, if `check` has nothing against it, verifies it: one call of the thread for
+    /// both.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vm::parse`](crate::Vm::parse) and [`Vm::verify`](crate::Vm::verify), and what `check`
+    /// says.
+    pub async fn parse_and_verify(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+        check: impl FnOnce(&Block) -> Result<(), Error> + Send + 'static,
+        now: Timestamp,
+    ) -> Result<Block, Error> {
+        let work: Work<Block> = Box::new(move |vm| {
+            Box::pin(async move {
+                let block = vm.parse(bytes.as_ref())?;
+                check(&block)?;
+                vm.verify(&block, now).await?;
+                Ok(block)
+            })
+        });
+        self.call(CallKind::Verify, self.deadlines().verify, work).await
+    }
+
     /// Makes a block on the preferred one.
     ///
     /// # Errors
