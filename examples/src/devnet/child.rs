@@ -27,6 +27,9 @@ const LINE_BYTES_MAX: usize = 4 << 10;
 /// The last bytes of a log in which its last line is looked for.
 const TAIL_BYTES: u64 = 2 << 10;
 
+/// What the runtime reads how many threads it has from.
+const THREADS: &str = "TOKIO_WORKER_THREADS";
+
 /// What is written between the lines of a process.
 const STARTS: &str = "-- it starts";
 const ENDS: &str = "-- it ends: ";
@@ -42,6 +45,8 @@ pub struct Program {
     pub log: PathBuf,
     /// How long it may take to end after it was asked to.
     pub patience: Duration,
+    /// Threads of its runtime, unless the environment says how many.
+    pub threads: usize,
 }
 
 /// What a validator is told.
@@ -123,6 +128,9 @@ pub fn start(
         // Ctrl-C on a terminal is for the devnet, which then asks its validators to end.
         .process_group(0)
         .kill_on_drop(true);
+    if std::env::var_os(THREADS).is_none() {
+        command.env(THREADS, program.threads.to_string());
+    }
     // Before it can say anything.
     writeln!(log, "{STARTS}")?;
     let mut child = command.spawn()?;
@@ -266,7 +274,7 @@ mod tests {
         let log = std::env::temp_dir().join(format!("devnet-child-{name}-{}", std::process::id()));
         let _ = std::fs::remove_file(&log);
         let args = ["-c", script].map(OsString::from).to_vec();
-        Program { path: "/bin/sh".into(), args, log, patience }
+        Program { path: "/bin/sh".into(), args, log, patience, threads: 1 }
     }
 
     async fn ready(news: &mut mpsc::Receiver<News>) {

@@ -75,7 +75,7 @@ fn start(args: &Args, path: &Path) -> Result<(), DevnetError> {
         log_to(&folder.path().join("log"))?;
         Box::new(Inside)
     } else {
-        Box::new(Processes { program: program()? })
+        Box::new(Processes::sharing(program()?, network.nodes.len()))
     };
     let unusable = |error: io::Error| DevnetError::Node(format!("there is no runtime: {error}"));
     let runtime = Runtime::new().map_err(unusable)?;

@@ -1,8 +1,9 @@
 //! Starting validators: as processes, or in this one.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -33,6 +34,18 @@ pub trait Launcher: fmt::Debug + Send {
 pub struct Processes {
     /// The program.
     pub program: PathBuf,
+    /// Threads of the runtime of each.
+    pub threads: usize,
+}
+
+impl Processes {
+    /// So many processes of a program. They share the processors: with more threads than those they
+    /// would wait for each other.
+    #[must_use]
+    pub fn sharing(program: PathBuf, validators: usize) -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { program, threads: (processors / validators.max(1)).max(1) }
+    }
 }
 
 impl Launcher for Processes {
@@ -42,6 +55,7 @@ impl Launcher for Processes {
             args: vec!["node".into(), "--config".into(), plan.config_path.clone().into()],
             log: plan.log_path.clone(),
             patience: plan.config.drain() + MARGIN,
+            threads: self.threads,
         };
         child::start(plan.number, &program, news)
     }

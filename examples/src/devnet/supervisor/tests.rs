@@ -32,6 +32,7 @@ impl Launcher for Scripts {
             args: ["-c", &script].map(OsString::from).to_vec(),
             log: plan.log_path.clone(),
             patience: Duration::from_secs(30),
+            threads: 1,
         };
         child::start(plan.number, &program, news)
     }
