@@ -175,7 +175,7 @@ pub fn compare_each<const N: usize>(
 }
 
 /// The nanoseconds below which so much of all is.
-fn quantile(taken: &[Duration], part: f64) -> f64 {
+pub(crate) fn quantile(taken: &[Duration], part: f64) -> f64 {
     let mut nanos: Vec<_> = taken.iter().map(Duration::as_secs_f64).collect();
     nanos.sort_by(f64::total_cmp);
     #[expect(

@@ -3,10 +3,19 @@
 use std::io::Write;
 
 use avalanche_benches::network::devnet::Devnet;
-use avalanche_benches::network::saturation;
+use avalanche_benches::network::{floor, lone, restart, saturation};
 
 fn main() -> std::io::Result<()> {
-    let mut args = std::env::args().skip(1);
+    let all: Vec<String> = std::env::args().skip(1).collect();
+    match all.split_first() {
+        Some((first, rest)) if first == floor::COMMAND => return floor::node(rest),
+        Some((first, _)) if first == "lone" => return lone::run(&mut std::io::stdout().lock()),
+        Some((first, _)) if first == "restart" => {
+            return restart::run(&mut std::io::stdout().lock());
+        }
+        _ => {}
+    }
+    let mut args = all.into_iter();
     let validators: u16 = args.next().and_then(|one| one.parse().ok()).unwrap_or(1);
     let count: usize = args.next().and_then(|one| one.parse().ok()).unwrap_or(100_000);
     let devnet = Devnet::start(validators, &[])?;

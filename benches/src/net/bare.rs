@@ -1,6 +1,7 @@
 //! The floor: TLS as `tokio-rustls` has it, a length before each message, and the generated
 //! protobuf.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -13,8 +14,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
@@ -46,7 +50,9 @@ pub struct Channel<S> {
 ///
 /// Of the loopback, the folder for temporary files, and TLS.
 pub async fn connect() -> io::Result<(Client, Server)> {
-    let (acceptor, connector) = configs()?;
+    let folder = Folder::new()?;
+    let _ = Identity::load_or_create(folder.path()).map_err(told)?;
+    let (acceptor, connector) = configs(folder.path())?;
     let listener = TcpListener::bind(loopback()).await?;
     let address = listener.local_addr()?;
     let accepted = tokio::spawn(async move {
@@ -62,7 +68,8 @@ pub async fn connect() -> io::Result<(Client, Server)> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
-    fn new(stream: S) -> Self {
+    /// Around a connection.
+    pub fn new(stream: S) -> Self {
         Self { stream, read: BytesMut::new(), gathered: BytesMut::new() }
     }
 
@@ -127,13 +134,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     }
 }
 
-/// Both roles of a node with a certificate of its own; who is at the other end is not looked at.
-fn configs() -> io::Result<(TlsAcceptor, TlsConnector)> {
-    let folder = Folder::new()?;
-    let _ = Identity::load_or_create(folder.path()).map_err(told)?;
-    let certificate = CertificateDer::from_pem_slice(&fs::read(folder.path().join("staker.crt"))?);
+/// Both roles of a node with the certificate in a folder. Both ends show theirs; who is at the other
+/// end is not looked at.
+///
+/// # Errors
+///
+/// Of the folder, and of TLS.
+pub fn configs(folder: &Path) -> io::Result<(TlsAcceptor, TlsConnector)> {
+    let certificate = CertificateDer::from_pem_slice(&fs::read(folder.join("staker.crt"))?);
     let certificate = certificate.map_err(told)?;
-    let key = PrivateKeyDer::from_pem_slice(&fs::read(folder.path().join("staker.key"))?);
+    let key = PrivateKeyDer::from_pem_slice(&fs::read(folder.join("staker.key"))?);
     let key = key.map_err(told)?;
 
     let mut provider = ring::default_provider();
@@ -142,15 +152,16 @@ fn configs() -> io::Result<(TlsAcceptor, TlsConnector)> {
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
         .map_err(told)?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
+        .with_client_cert_verifier(Arc::new(Anybody))
+        .with_single_cert(vec![certificate.clone()], key.clone_key())
         .map_err(told)?;
     let client = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(told)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody))
-        .with_no_client_auth();
+        .with_client_auth_cert(vec![certificate], key)
+        .map_err(told)?;
     Ok((TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client))))
 }
 
@@ -190,5 +201,42 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+impl ClientCertVerifier for Anybody {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls12_signature(self, message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls13_signature(self, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ServerCertVerifier::supported_verify_schemes(self)
     }
 }

@@ -62,7 +62,7 @@ pub fn config() -> NetworkConfig {
 }
 
 /// Any free port of this machine.
-fn loopback() -> SocketAddr {
+pub(crate) fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 

@@ -76,6 +76,12 @@ impl Devnet {
         self.folder.path().join("devnet")
     }
 
+    /// The program that it is.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The next event of a kind.
     ///
     /// # Errors

@@ -39,12 +39,7 @@ impl Payments {
     /// the `validators`.
     #[must_use]
     pub fn sign(chain: Id, validators: usize, count: usize) -> Self {
-        let keys = (0..).take(ACCOUNTS).map(|index| {
-            let key = SigningKey::from_seed(&demo::key(index).to_bytes());
-            let address = Address::new(key.public_key().to_bytes());
-            (key, address)
-        });
-        let keys: Vec<_> = keys.collect();
+        let keys: Vec<_> = (0..ACCOUNTS).map(account).collect();
         let rounds = count.div_ceil(ACCOUNTS);
         let batches = (0..validators).map(|validator| {
             let own: Vec<_> = (0..ACCOUNTS).skip(validator).step_by(validators).collect();
@@ -72,10 +67,24 @@ impl Payments {
     }
 }
 
-fn pay(
+/// Who pays, or is paid.
+pub type Account = (SigningKey, Address);
+
+/// A demo account.
+#[must_use]
+pub fn account(index: usize) -> Account {
+    let index = u32::try_from(index).unwrap_or(u32::MAX);
+    let key = SigningKey::from_seed(&demo::key(index).to_bytes());
+    let address = Address::new(key.public_key().to_bytes());
+    (key, address)
+}
+
+/// A payment of one account to another.
+#[must_use]
+pub fn pay(
     chain: Id,
-    (from, sender): &(SigningKey, Address),
-    (_, recipient): &(SigningKey, Address),
+    (from, sender): &Account,
+    (_, recipient): &Account,
     nonce: u64,
 ) -> SignedTransfer {
     let transfer = Transfer {

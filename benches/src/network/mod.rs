@@ -5,6 +5,9 @@
 //! too.
 
 pub mod devnet;
+pub mod floor;
 pub mod load;
+pub mod lone;
 pub mod processes;
+pub mod restart;
 pub mod saturation;

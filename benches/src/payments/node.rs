@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use avalanche_consensus::{HashKey, Height, Id, NodeId, Timestamp};
-use avalanche_store::MemoryStore;
+use avalanche_store::{KeyValue, MemoryStore};
 use avalanche_vm::payments::{
     Address, Genesis, PaymentsFactory, PaymentsVm, SignedTransfer, TRANSFER_DOMAIN, Transfer,
 };
@@ -83,18 +83,32 @@ impl Wallet {
 ///
 /// None.
 pub fn instance(genesis: &Genesis) -> io::Result<PaymentsVm> {
+    open(&genesis.encode(), CHAIN, Arc::new(MemoryStore::new()), NonZeroUsize::MIN)
+}
+
+/// An instance of a chain over a store, for so many threads.
+///
+/// # Errors
+///
+/// If genesis or store are of no use.
+pub fn open(
+    genesis: &[u8],
+    chain: Id,
+    store: Arc<dyn KeyValue>,
+    threads: NonZeroUsize,
+) -> io::Result<PaymentsVm> {
     let context = VmContext {
         network_id: 1,
-        chain_id: CHAIN,
+        chain_id: chain,
         node_id: NodeId::default(),
-        genesis: genesis.encode().into(),
+        genesis: Arc::from(genesis),
         config: Arc::from([]),
-        store: Arc::new(MemoryStore::new()),
+        store,
         blocks: Arc::new(Alone),
         to_engine: Arc::new(Alone),
         app_sender: Arc::new(Alone),
         hash_key: HashKey::from_seed([1; 32]),
-        threads: NonZeroUsize::MIN,
+        threads,
     };
     PaymentsFactory::new().open(context).map_err(told)
 }
