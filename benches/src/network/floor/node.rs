@@ -89,7 +89,7 @@ impl Node {
         let (acceptor, connector) = configs(folder)?;
         let (listener, clients) =
             (TcpListener::bind(loopback()).await?, TcpListener::bind(loopback()).await?);
-        println!("{} {}", listener.local_addr()?.port(), clients.local_addr()?.port());
+        say(&format!("{} {}", listener.local_addr()?.port(), clients.local_addr()?.port()))?;
         let mut ports = String::new();
         io::stdin().read_line(&mut ports)?;
         let mut peers = BTreeMap::new();
@@ -109,7 +109,7 @@ impl Node {
             let at = usize::from(stream.read_u8().await?);
             peers.insert(at, Channel::new(TlsStream::from(stream)));
         }
-        println!("connected");
+        say("connected")?;
         // The first is the one that is given payments.
         let client = if index == 0 { Some(clients.accept().await?.0) } else { None };
         Ok(Self {
@@ -301,6 +301,13 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// A line to whoever started this.
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
 }
 
 /// Checks the signature of a transfer.

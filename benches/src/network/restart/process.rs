@@ -79,7 +79,7 @@ impl Validator {
 
     /// Waits until it votes.
     pub(super) fn vote(mut self) -> io::Result<Times> {
-        self.wait(async |client| {
+        self.wait(&async |client: &Client| {
             let phase = client.status().await.ok().and_then(|status| status.phase);
             phase == Some(Phase::NormalOperation)
         })?;
@@ -89,7 +89,7 @@ impl Validator {
 
     /// Waits until it is connected with so many.
     pub(super) fn connected(mut self, others: usize) -> io::Result<Times> {
-        self.wait(async |client| {
+        self.wait(&async |client: &Client| {
             let peers = client.peers().await;
             peers.is_ok_and(|peers| peers.peers.len() >= others)
         })?;
@@ -97,7 +97,7 @@ impl Validator {
         Ok(self.times)
     }
 
-    fn wait(&self, done: impl AsyncFn(&Client) -> bool) -> io::Result<()> {
+    fn wait(&self, done: &impl AsyncFn(&Client) -> bool) -> io::Result<()> {
         while self.begun.elapsed() < PATIENCE {
             if self.runtime.block_on(done(&self.client)) {
                 return Ok(());
