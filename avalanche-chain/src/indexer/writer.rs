@@ -203,8 +203,8 @@ impl Indexer {
         Ok(names)
     }
 
-    /// Whether [`apply`](Self::apply) of a block only changes memory, and little of it: then it needs
-    /// no thread that may wait.
+    /// Whether [`apply`](Self::apply) of a block only changes memory, and little of it: then it
+    /// needs no thread that may wait.
     pub(crate) fn is_quick(&self, block: &ChainBlock) -> bool {
         // No VM has more entries than its blocks have bytes.
         let entries = block.bytes().len();

@@ -216,8 +216,8 @@ impl Instance {
         self.call(CallKind::Parse, self.deadlines().parse, work).await
     }
 
-    /// Reads a block and, if `check` has nothing against it, verifies it: one call of the thread for
-    /// both.
+    /// Reads a block and, if `check` has nothing against it, verifies it: one call of the thread
+    /// for both.
     ///
     /// # Errors
     ///

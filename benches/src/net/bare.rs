@@ -134,8 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     }
 }
 
-/// Both roles of a node with the certificate in a folder. Both ends show theirs; who is at the other
-/// end is not looked at.
+/// Both roles of a node with the certificate in a folder. Both ends show theirs; who is at the
+/// other end is not looked at.
 ///
 /// # Errors
 ///

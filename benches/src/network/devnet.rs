@@ -32,7 +32,8 @@ pub struct Validator {
 }
 
 impl Devnet {
-    /// Starts one with so many validators, and waits for its first payment to be final, if it makes one.
+    /// Starts one with so many validators, and waits for its first payment to be final, if it
+    /// makes one.
     ///
     /// # Errors
     ///

@@ -12,9 +12,9 @@ pub(super) struct Entry {
     pub(super) arrival: u64,
 }
 
-/// Transfers by the second in which they expire. Those that go before are not looked for here, which
-/// would cost as much as all else that a transfer needs: they are passed over later, and removed
-/// together when there are many.
+/// Transfers by the second in which they expire. Those that go before are not looked for here,
+/// which would cost as much as all else that a transfer needs: they are passed over later, and
+/// removed together when there are many.
 #[derive(Debug, Default)]
 pub(super) struct Expiries {
     seconds: BTreeMap<u64, Vec<Entry>>,

@@ -22,8 +22,8 @@ use crate::payments::{BURNED_KEY, Burned, Layer};
 /// The store of an instance.
 pub(super) type Store = Arc<dyn KeyValue>;
 
-/// Accounts that accepted blocks changed, counted for each block, after which they are written. This
-/// bounds memory, and what a start has to replay after a crash: about a second.
+/// Accounts that accepted blocks changed, counted for each block, after which they are written.
+/// This bounds memory, and what a start has to replay after a crash: about a second.
 const UNWRITTEN_MAX: usize = 1 << 16;
 
 /// Rows of old heights that are removed after each commit, at most: about twice what it writes.

@@ -29,6 +29,8 @@ pub const BALANCE: u64 = 1_000_000_000_000;
 const FEE_MIN: u64 = 1;
 /// When a validator may propose: one that is dead holds the others up for a second at most.
 const PROPOSERS: ProposerRules = ProposerRules { slot_ms: 100, slots: 10 };
+/// Units of stake of each validator where they are few.
+const SMALL_NETWORK: u64 = 1_000;
 /// Where a node has its keys, in its folder.
 const STAKING: &str = "staking";
 /// How long a validator may take to end, in milliseconds.
@@ -58,18 +60,21 @@ pub struct Network {
     pub chain: Id,
 }
 
-/// The weight of each of `validators`: 5, and more if there are fewer than five.
+/// The weight of each of `validators`: 5, and 1,000 if there are fewer than five.
 ///
 /// A poll draws 20 units of stake without putting any back, and needs 15 equal votes. With five
 /// units each, a validator that is silent can cost a poll five votes and no more: every poll
 /// succeeds without it. And there are more units than votes, so that a poll is a sample: were there
-/// exactly 20, two siblings that three and two validators prefer would stay so for ever.
+/// exactly 20, two siblings that three and two validators prefer would stay so for ever. Fewer than
+/// five cannot do without one, and need polls that differ more: of two that prefer siblings, each
+/// has 15 votes in one poll of 50 only if units are many.
 #[must_use]
 pub fn weight(validators: usize) -> u64 {
     let parameters = ParametersConfig::default();
     let missed = u64::from(parameters.k.saturating_sub(parameters.alpha_confidence));
-    let validators = u64::try_from(validators).unwrap_or(u64::MAX).max(1);
-    missed.max(u64::from(parameters.k) / validators + 1)
+    let voters = u64::from(parameters.k).checked_div(missed).unwrap_or_default();
+    let validators = u64::try_from(validators).unwrap_or(u64::MAX);
+    if validators <= voters { SMALL_NETWORK } else { missed }
 }
 
 /// The genesis of a network of these validators, made at a time since the Unix epoch.
