@@ -181,7 +181,9 @@ fn any_history_leads_to_the_state_of_the_model() {
             let start = genesis(ACCOUNTS);
             let mut options = options(ACCOUNTS);
             options.seed = history;
-            options.config = b"flush_every = 4\nstate_heights = 3".to_vec();
+            let flush = ["flush_every = 4", "flush_accounts = 9", "flush_every = 1"];
+            let flush = flush[usize::try_from(dice.below(3)).unwrap()];
+            options.config = format!("{flush}\nstate_heights = 3").into_bytes();
             let mut chain = Chain::new(Arc::new(PaymentsFactory::new()), options).await.unwrap();
             let head = Head {
                 block: Tip { id: chain.tip().id, height: Height::GENESIS },

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use avalanche_consensus::{Height, Id};
+use avalanche_consensus::{Height, Id, Timestamp};
 use avalanche_vm::payments::{
     Account, BlockRef, Genesis, Header, PaymentsFactory, PaymentsReader, PaymentsVm, SignedTransfer,
 };
 use avalanche_vm::testing::suite::WORKS;
 use avalanche_vm::testing::{Chain, ChainOptions, Fixture, Stop, run, suite};
 use avalanche_vm::{
-    Block, BuildRequest, Error, HttpRequest, InvalidKind, TransactionStatus, Vm, VmFactory,
+    Block, BuildRequest, Error, HttpRequest, InvalidKind, TransactionStatus, Transactions, Vm,
+    VmFactory,
 };
 use payments_support::{
     BALANCE, FEE_MIN, START_MS, address, genesis, key, options, sign, signed, transfer,
@@ -262,6 +263,49 @@ fn payments_of_a_rejected_block_come_back() {
         let block = step(&mut chain).await;
         let held = BlockRef::decode(block.bytes()).unwrap().transfers;
         assert_eq!(held.len(), 2, "both that were not in the accepted block");
+    });
+}
+
+/// After so many blocks of one payment each, and the end of the VM as a crash ends it: where the
+/// state stands in its store.
+async fn stands_after(blocks: u64, settings: &str, shutdown: bool) -> Height {
+    let options = ChainOptions { config: settings.into(), ..options(3) };
+    let context = options.context(&Arc::default());
+    let store = Arc::clone(&context.store);
+    let mut vm = PaymentsFactory::new().open(context).unwrap();
+    for nonce in 0..blocks {
+        let now = Timestamp::from_millis(START_MS + 1_000);
+        let payment = signed(0, 1, 1, nonce);
+        let admitted = vm.submit(&[payment.as_bytes()], now).await;
+        assert!(admitted.iter().all(Result::is_ok), "{admitted:?}");
+        let request = BuildRequest { now, bytes_max: 10_000, allow_empty: false };
+        let block = vm.build(request).await.unwrap().unwrap();
+        vm.verify(&block, now).await.unwrap();
+        vm.accept(&block).await.unwrap();
+        vm.set_preference(block.id());
+    }
+    if shutdown {
+        vm.shutdown().await.unwrap();
+    }
+    // A thread that writes ends first.
+    drop(vm);
+    PaymentsFactory::new().stands_at(&store).unwrap().unwrap().height
+}
+
+#[test]
+fn the_state_is_written_after_so_many_blocks_or_accounts_and_at_the_end() {
+    run(async {
+        let many = "flush_every = 1000\nflush_accounts = 1000";
+        assert_eq!(stands_after(12, many, false).await, Height::GENESIS);
+        assert_eq!(stands_after(12, many, true).await, Height::new(12));
+        // At most twice what is said is not written.
+        let blocks = stands_after(12, "flush_every = 3", false).await;
+        assert!((6..=12).contains(&blocks.get()), "{blocks}");
+        // Two accounts a block.
+        let accounts = stands_after(12, "flush_accounts = 5", false).await;
+        assert!((6..=12).contains(&accounts.get()), "{accounts}");
+        let each = stands_after(12, "flush_every = 1", false).await;
+        assert!((10..=12).contains(&each.get()), "{each}");
     });
 }
 

@@ -24,7 +24,7 @@ const VALIDATORS: [u16; 5] = [1, 3, 5, 7, 10];
 const SECONDS: u64 = 10;
 /// Payments for each network that is given as much as it takes.
 const PAYMENTS: usize = 60_000;
-/// Payments under way at most: a tenth of what mempools hold.
+/// Payments under way at most.
 const WINDOW: u64 = 10_000;
 /// From one payment whose finality is measured to the next.
 const REST: Duration = Duration::from_millis(50);

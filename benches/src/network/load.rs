@@ -143,7 +143,8 @@ pub struct Drive {
 }
 
 /// Gives all payments to the validators, and calls `look` when a tenth of them are final, and when
-/// nine tenths are: between the two, the network is as full as `drive` says.
+/// the last are given: between the two, the network is as full as `drive` says, and takes in as many
+/// as it decides.
 ///
 /// # Errors
 ///
@@ -194,6 +195,7 @@ pub async fn drive<T>(
         }
         let due = match marks.len() {
             0 => count / 10,
+            1 if drive.rate.is_none() => count.saturating_sub(drive.window),
             1 => count / 10 * 9,
             _ => u64::MAX,
         };

@@ -5,6 +5,7 @@
 //! too.
 
 pub mod chart;
+pub mod command;
 pub mod devnet;
 pub mod floor;
 pub mod ingest;

@@ -17,7 +17,7 @@ use super::stages::{self, Decided, Stage};
 use crate::measure::as_f64;
 use crate::store::told;
 
-/// Payments that may be under way, for each validator that takes some in.
+/// Payments that may be under way: those that were taken in and are not final.
 const WINDOW: u64 = 20_000;
 
 /// What a network used for payments that became final.

@@ -41,7 +41,7 @@ use crate::store::{Folder, told};
 /// it by default.
 const COMMIT_EVERY: (usize, usize) = (64, 1 << 16);
 /// Heights of the state that are kept, as by default.
-const HEIGHTS: NonZeroU64 = NonZeroU64::new(256).unwrap();
+const HEIGHTS: NonZeroU64 = NonZeroU64::MIN.saturating_add(255);
 /// Bytes of transactions in a message of gossip.
 const GOSSIP_BYTES: usize = 96 << 10;
 

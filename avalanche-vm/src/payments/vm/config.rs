@@ -1,6 +1,6 @@
 //! This node's settings for the payments VM.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use crate::payments::MempoolConfig;
 use crate::{Error, InvalidKind};
@@ -16,8 +16,12 @@ pub struct PaymentsConfig {
     /// `state_memory_bytes`: Merkle nodes that stay in memory; 512 MiB by default.
     pub state_memory_bytes: usize,
     /// `flush_every`: accepted blocks after which the state is written, which the chain's log would
-    /// replay after a crash; 64 by default. It is written before if many accounts have changed.
+    /// replay after a crash; 64 by default. Up to twice as many gather while it is being written.
     pub flush_every: NonZeroU64,
+    /// `flush_accounts`: changed accounts, counted for each block, after which the state is written
+    /// even if there were fewer blocks; 65,536 by default. This bounds memory, and makes a replay
+    /// after a crash one of about a second.
+    pub flush_accounts: NonZeroUsize,
     /// `receipts`: how many of the newest accepted transfers are found by name; 200,000 by default.
     pub receipts: usize,
     /// `mempool_count`, `mempool_bytes`, `mempool_sender`: bounds of the mempool.
@@ -30,6 +34,7 @@ impl Default for PaymentsConfig {
             state_heights: NonZeroU64::new(256).unwrap_or(NonZeroU64::MIN),
             state_memory_bytes: 512 << 20,
             flush_every: NonZeroU64::new(64).unwrap_or(NonZeroU64::MIN),
+            flush_accounts: NonZeroUsize::new(1 << 16).unwrap_or(NonZeroUsize::MIN),
             receipts: 200_000,
             mempool: MempoolConfig::default(),
         }
@@ -63,6 +68,7 @@ impl PaymentsConfig {
             "state_heights" => self.state_heights = number(name, value)?,
             "state_memory_bytes" => self.state_memory_bytes = number(name, value)?,
             "flush_every" => self.flush_every = number(name, value)?,
+            "flush_accounts" => self.flush_accounts = number(name, value)?,
             "receipts" => self.receipts = number(name, value)?,
             "mempool_count" => self.mempool.count_max = number(name, value)?,
             "mempool_bytes" => self.mempool.bytes_max = number(name, value)?,
@@ -70,7 +76,7 @@ impl PaymentsConfig {
             _ => {
                 return Err(wrong(format!(
                     "there is no setting {name:?}: there are state_heights, state_memory_bytes, \
-                     flush_every, receipts, mempool_count, mempool_bytes and mempool_sender"
+                     flush_every, flush_accounts, receipts, mempool_count, mempool_bytes and mempool_sender"
                 )));
             }
         }

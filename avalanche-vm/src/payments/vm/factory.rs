@@ -66,7 +66,7 @@ impl PaymentsFactory {
         let (head, ledger) = load(&state, &context, &genesis, id)?;
         let supply = genesis.supply();
         let rules = *ledger.rules();
-        let mut states = States::new(state, head.block.id, config.flush_every.get())?;
+        let mut states = States::new(state, head.block.id, &config)?;
         let view = states.view(&head.block.id)?.clone();
         let (key, receipts) = (context.hash_key, config.receipts);
         let reader = PaymentsReader::new(head.block, supply, ledger.burned(), view, key, receipts);

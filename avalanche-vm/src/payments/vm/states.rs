@@ -17,14 +17,10 @@ use avalanche_store::{Draft, Hash, KeyValue, State, View};
 
 use super::head::{HEAD_KEY, Head};
 use crate::Error;
-use crate::payments::{BURNED_KEY, Burned, Layer};
+use crate::payments::{BURNED_KEY, Burned, Layer, PaymentsConfig};
 
 /// The store of an instance.
 pub(super) type Store = Arc<dyn KeyValue>;
-
-/// Accounts that accepted blocks changed, counted for each block, after which they are written.
-/// This bounds memory, and what a start has to replay after a crash: about a second.
-const UNWRITTEN_MAX: usize = 1 << 16;
 
 /// Rows of old heights that are removed after each commit, at most: about twice what it writes.
 const PRUNE_ROWS_MAX: usize = 1 << 18;
@@ -34,9 +30,9 @@ const PRUNE_ROWS_MAX: usize = 1 << 18;
 pub(super) struct States {
     /// `None` only after its writer failed.
     written: Option<Written>,
-    /// Accepted blocks between two commits.
-    flush_every: u64,
-    /// Accepted blocks since the last commit was begun, and accounts that they changed.
+    /// Accepted blocks, or accounts that they changed, between two commits.
+    bounds: (u64, usize),
+    /// The same since the last commit was begun.
     unwritten: (u64, usize),
     /// The last accepted block, whose view is among the others.
     tip: Id,
@@ -59,11 +55,16 @@ enum Root {
 
 impl States {
     /// Over a state that was committed at least once; `tip` is its block.
-    pub(super) fn new(state: State<Store>, tip: Id, flush_every: u64) -> Result<Self, Error> {
+    pub(super) fn new(
+        state: State<Store>,
+        tip: Id,
+        config: &PaymentsConfig,
+    ) -> Result<Self, Error> {
         let view = state.view().ok_or_else(|| Error::fatal("the state has no height"))?;
         let views = BTreeMap::from([(tip, Root::Known(view))]);
         let written = Some(Written::State(state));
-        Ok(Self { written, flush_every, unwritten: (0, 0), tip, views })
+        let bounds = (config.flush_every.get(), config.flush_accounts.get());
+        Ok(Self { written, bounds, unwritten: (0, 0), tip, views })
     }
 
     /// The state of the last accepted block, or of a processing one; waits until it is known.
@@ -119,11 +120,14 @@ impl States {
         let view = self.view(&block)?.clone();
         self.views.remove(&self.tip);
         self.tip = block;
-        let (blocks, accounts) = self.unwritten;
-        self.unwritten = (blocks + 1, accounts.saturating_add(layer.accounts().len()));
-        let (blocks, accounts) = self.unwritten;
-        let full = accounts >= 2 * UNWRITTEN_MAX || blocks >= self.flush_every.saturating_mul(2);
-        let due = accounts >= UNWRITTEN_MAX || blocks >= self.flush_every;
+        self.unwritten.0 += 1;
+        self.unwritten.1 = self.unwritten.1.saturating_add(layer.accounts().len());
+        let reached = |times| {
+            let ((blocks, accounts), (most_blocks, most)) = (self.unwritten, self.bounds);
+            blocks >= most_blocks.saturating_mul(times)
+                || accounts >= most.saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
+        };
+        let (due, full) = (reached(1), reached(2));
         // A writer that is slower than the chain is waited for, or memory would have no bound.
         if full || (due && matches!(self.written, Some(Written::State(_)))) {
             self.begin_writing()?;
