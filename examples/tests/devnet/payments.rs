@@ -11,6 +11,11 @@ use crate::harness::{Devnet, Result, fresh, json};
 /// Payments, unless the variable `DEVNET_PAYMENTS` says another number: 100,000 in the slow
 /// profile.
 const PAYMENTS: u64 = 3_000;
+/// Payments in each round of those through two validators.
+const TWO_PAYMENTS: u64 = 20_000;
+/// Rejected blocks that say that some contested, and rounds until there have to be so many.
+const CONTESTED: u64 = 8;
+const ROUNDS_MAX: u32 = 30;
 /// Accounts that pay one another.
 const ACCOUNTS: u32 = 200;
 
@@ -59,6 +64,39 @@ fn many_payments_are_final_the_same_everywhere_and_in_each_index() -> Result {
         }
         assert_eq!(names.len() as u64, payments, "in the index of {api}");
     }
+    devnet.stop()?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// Blocks contest where both validators build at once, and neither has the votes of 15 of 20 without
+/// the other: chance has to end it.
+#[test]
+fn two_validators_decide_blocks_that_contest() -> Result {
+    let folder = fresh("two")?;
+    let mut devnet = Devnet::start(&folder, &["--validators", "2"])?;
+    let started = devnet.event("started")?;
+    let validators = started["validators"].as_array().ok_or("no validators")?;
+    let apis: Vec<_> = validators.iter().filter_map(|one| one["api"].as_str()).collect();
+    let apis = apis.iter().map(|api| format!("http://{api}")).collect::<Vec<_>>().join(",");
+    devnet.event("first_final")?;
+    let first = apis.split(',').next().unwrap_or_default();
+    let mut rejected = 0;
+    for round in 0..ROUNDS_MAX {
+        let load = Command::new(env!("CARGO_BIN_EXE_avalanche"))
+            .args(["--api", &apis, "--json", "load", "--count", &TWO_PAYMENTS.to_string()])
+            .args(["--accounts", "2000", "--settle", "30"])
+            .output()?;
+        let lines = String::from_utf8(load.stdout)?;
+        let summary: Value = serde_json::from_str(lines.lines().last().unwrap_or_default())?;
+        assert_eq!(summary["accepted"], TWO_PAYMENTS, "round {round}: {summary}");
+        let status = json(first, "/api/v1/consensus/status")?;
+        rejected = status["stats"]["rejected"].as_str().ok_or("no number")?.parse()?;
+        if rejected >= CONTESTED {
+            break;
+        }
+    }
+    assert!(rejected >= CONTESTED, "only {rejected} blocks contested");
     devnet.stop()?;
     std::fs::remove_dir_all(&folder)?;
     Ok(())
