@@ -143,8 +143,8 @@ pub struct Drive {
 }
 
 /// Gives all payments to the validators, and calls `look` when a tenth of them are final, and when
-/// the last are given: between the two, the network is as full as `drive` says, and takes in as many
-/// as it decides.
+/// the last are given: between the two, the network is as full as `drive` says, and takes in as
+/// many as it decides.
 ///
 /// # Errors
 ///

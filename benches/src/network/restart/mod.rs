@@ -31,7 +31,7 @@ use crate::store::{Folder, told};
 /// Validators: the second is killed.
 const NODES: u16 = 5;
 /// Payments in the log.
-const PAYMENTS: usize = 250_000;
+const PAYMENTS: usize = 2_600_000;
 /// Payments that may be under way while the log is filled.
 const WINDOW: u64 = 20_000;
 /// Starts without a state, each beside a run of what replay is held against.
