@@ -42,7 +42,7 @@ pub struct AcceptedBlock {
     /// The block.
     pub block: BlockInfo,
     /// The names of its transactions, in their order; empty for a VM that has none.
-    pub transactions: Vec<Id>,
+    pub transactions: Arc<[Id]>,
     /// From the block's first sight on this node to its acceptance; `None` while catching up.
     pub finality: Option<Duration>,
 }

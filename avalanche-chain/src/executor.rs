@@ -102,8 +102,17 @@ pub(crate) struct Executor {
     pub(crate) last_vm: Id,
     pub(crate) tell: mpsc::Sender<Tell>,
     pub(crate) done: mpsc::UnboundedSender<Done>,
-    /// The last block that was built here, and its parent.
-    pub(crate) built: Option<(Id, Id)>,
+    /// The last block that was built here.
+    pub(crate) built: Option<Built>,
+}
+
+/// A block that was built here, until it is decided or another is built.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    id: Id,
+    parent: Id,
+    /// The VM's block, which need not be read again.
+    inner: Block,
 }
 
 /// Verified blocks that are not decided.
@@ -134,7 +143,6 @@ impl Executor {
             }
             Work::Build { call, parent } => {
                 let (turn, block) = self.build(&parent, processing).await?;
-                self.built = block.as_ref().map(|block| (block.id(), parent.id()));
                 let _ = self.done.send(Done::Built { call, block, turn });
             }
             Work::Accept { block, finality } => self.accept(block, finality, processing).await?,
@@ -177,12 +185,21 @@ impl Executor {
     ) -> Result<Verdict<ChainBlock>, Error> {
         let now = self.clock.now();
         // The header of one's own block was made a moment ago, for this parent.
-        let own = self.built.is_some_and(|built| built == (block.id(), parent.id()));
-        if !own && let Err(fault) = verify_header(block, parent, now, &self.proposers) {
+        let own = self.built.as_ref();
+        let own = own.filter(|own| own.id == block.id() && own.parent == parent.id());
+        if own.is_none()
+            && let Err(fault) = verify_header(block, parent, now, &self.proposers)
+        {
             tracing::warn!(block = %block.id(), %fault, "a block's header is refused");
             return Ok(Verdict::Invalid);
         }
-        let verified = self.verify_inner(block, parent, now, processing).await;
+        let verified = match own {
+            // It was built on what the VM calls the parent, at its height.
+            Some(Built { inner, .. }) => {
+                self.instance.verify(inner.clone(), now).await.map(|()| inner.clone())
+            }
+            None => self.verify_inner(block, parent, now, processing).await,
+        };
         match verified {
             Ok(inner) => {
                 processing.insert(block.id(), inner);
@@ -215,7 +232,7 @@ impl Executor {
 
     /// Whether it was this node's turn, and the block if there was something to build.
     async fn build(
-        &self,
+        &mut self,
         parent: &ChainBlock,
         processing: &Processing,
     ) -> Result<(bool, Option<ChainBlock>), Error> {
@@ -244,6 +261,7 @@ impl Executor {
         let payload = inner.bytes();
         let block = ChainBlock::build(parent.id(), height, timestamp, payload, &self.identity)
             .map_err(|error| Error::fatal(format!("a block cannot be signed: {error}")))?;
+        self.built = Some(Built { id: block.id(), parent: parent.id(), inner });
         Ok((true, Some(block)))
     }
 
@@ -257,12 +275,11 @@ impl Executor {
             Some(inner) => inner,
             None => self.instance.parse(block.payload().to_vec()).await?,
         };
-        let name = inner.id();
-        self.instance.accept(inner).await?;
+        self.instance.accept(inner.clone()).await?;
         self.last = block.clone();
-        self.last_vm = name;
+        self.last_vm = inner.id();
         // Nobody listens only when the chain is stopping: then the next start indexes it.
-        let _ = self.tell.send(Tell::Accepted { block, finality }).await;
+        let _ = self.tell.send(Tell::Accepted { block, inner, finality }).await;
         Ok(())
     }
 

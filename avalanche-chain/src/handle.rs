@@ -341,8 +341,8 @@ impl Submit for ChainHandle {
         let now = self.shared.clock.now();
         let results = self.shared.instance.submit(transactions, now).await?;
         let admitted = results.iter().zip(kept);
-        let admitted: Vec<_> =
-            admitted.filter(|(id, _)| id.is_ok()).map(|(_, bytes)| Tx::new(bytes)).collect();
+        let admitted = admitted.filter_map(|(id, bytes)| Some((*id.as_ref().ok()?, bytes)));
+        let admitted: Vec<_> = admitted.map(|(id, bytes)| Tx::named(id, bytes)).collect();
         if !admitted.is_empty() {
             // The VM has them. While the engine does not run they wait there.
             let _ = self.commands.send(Command::Admitted(admitted)).await;

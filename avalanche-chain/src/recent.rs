@@ -1,9 +1,9 @@
 //! The newest told blocks, in memory: what clients ask about most.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use avalanche_consensus::{HashKey, Height, Id};
+use avalanche_consensus::{Height, Id};
 
 use crate::{ChainBlock, Cursor};
 
@@ -11,53 +11,65 @@ use crate::{ChainBlock, Cursor};
 const BLOCKS_MAX: usize = 16;
 
 /// The last [`BLOCKS_MAX`] blocks that were told, and where their transactions are. A block has at
-/// most 2 MiB; each of its transactions takes some 100 bytes beside it.
-#[derive(Debug)]
-pub(crate) struct Recent(Mutex<Kept>);
+/// most 2 MiB; each of its transactions takes 48 bytes beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(Mutex<VecDeque<Kept>>);
 
+/// A block that was told.
 #[derive(Debug)]
 struct Kept {
-    /// Oldest first, with the names of their transactions.
-    blocks: VecDeque<(ChainBlock, Vec<Id>)>,
-    places: HashMap<Id, Cursor, HashKey>,
+    block: ChainBlock,
+    names: Arc<[Id]>,
+    /// The beginnings of the names with their places, sorted: a table that is made in one go, and
+    /// searched as long as the block is kept.
+    order: Vec<(u64, u32)>,
+}
+
+impl Kept {
+    fn new(block: ChainBlock, names: Arc<[Id]>) -> Self {
+        let mut order: Vec<_> = names.iter().map(beginning).zip(0..).collect();
+        order.sort_unstable();
+        Self { block, names, order }
+    }
+
+    fn place(&self, id: &Id) -> Option<u32> {
+        let from = self.order.partition_point(|(name, _)| *name < beginning(id));
+        let rest = self.order.get(from..).unwrap_or_default().iter();
+        let same = rest.take_while(|(name, _)| *name == beginning(id));
+        let is_it =
+            |place: &u32| usize::try_from(*place).is_ok_and(|at| self.names.get(at) == Some(id));
+        same.map(|(_, place)| *place).find(is_it)
+    }
+}
+
+fn beginning(id: &Id) -> u64 {
+    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 impl Recent {
-    pub(crate) fn new(key: HashKey) -> Self {
-        let places = HashMap::with_hasher(key);
-        Self(Mutex::new(Kept { blocks: VecDeque::new(), places }))
-    }
-
-    pub(crate) fn add(&self, block: ChainBlock, transactions: Vec<Id>) {
-        let mut kept = self.lock();
-        for (index, id) in (0..).zip(&transactions) {
-            kept.places.insert(*id, Cursor { height: block.height(), index });
-        }
-        kept.blocks.push_back((block, transactions));
-        if kept.blocks.len() > BLOCKS_MAX
-            && let Some((oldest, gone)) = kept.blocks.pop_front()
-        {
-            for id in gone {
-                // One that was accepted again has its newer place.
-                if kept.places.get(&id).is_some_and(|at| at.height == oldest.height()) {
-                    kept.places.remove(&id);
-                }
-            }
+    pub(crate) fn add(&self, block: ChainBlock, transactions: Arc<[Id]>) {
+        let kept = Kept::new(block, transactions);
+        let mut blocks = self.lock();
+        blocks.push_back(kept);
+        if blocks.len() > BLOCKS_MAX {
+            blocks.pop_front();
         }
     }
 
-    /// Where a transaction is.
+    /// Where a transaction is, for the last time that it was accepted.
     pub(crate) fn transaction(&self, id: &Id) -> Option<Cursor> {
-        self.lock().places.get(id).copied()
+        let blocks = self.lock();
+        let mut newest = blocks.iter().rev();
+        newest.find_map(|kept| Some(Cursor { height: kept.block.height(), index: kept.place(id)? }))
     }
 
     /// The block of a height.
     pub(crate) fn block(&self, height: Height) -> Option<ChainBlock> {
-        let kept = self.lock();
-        kept.blocks.iter().map(|(block, _)| block).find(|block| block.height() == height).cloned()
+        let blocks = self.lock();
+        blocks.iter().map(|kept| &kept.block).find(|block| block.height() == height).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,12 +82,12 @@ mod tests {
 
     #[test]
     fn the_newest_blocks_are_found_and_the_oldest_leave_with_their_transactions() {
-        let recent = Recent::new(HashKey::from_seed([1; 32]));
+        let recent = Recent::default();
         let count = BLOCKS_MAX + 3;
         for at in 0..count {
             let time = Timestamp::from_millis(at as u64);
             let block = ChainBlock::genesis(Id::EMPTY, time, &at.to_be_bytes()).unwrap();
-            recent.add(block, vec![Id::hash(&at.to_be_bytes())]);
+            recent.add(block, Arc::new([Id::hash(&at.to_be_bytes())]));
         }
         let found =
             (0..count).filter(|at| recent.transaction(&Id::hash(&at.to_be_bytes())).is_some());

@@ -2,7 +2,7 @@
 
 use avalanche_consensus::{Height, Id};
 
-use crate::Error;
+use crate::{Block, Error};
 
 /// Reads the transactions of blocks.
 ///
@@ -24,6 +24,21 @@ pub trait BlockContents: Send + Sync {
         block: &[u8],
         visit: &mut dyn FnMut(Id, &[[u8; 32]]),
     ) -> Result<(), Error>;
+
+    /// As [`transactions`](Self::transactions), for a block that the VM has parsed: what it attached
+    /// to the block can save work.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`transactions`](Self::transactions); [`Error::Fatal`] if another VM parsed the
+    /// block.
+    fn transactions_of(
+        &self,
+        block: &Block,
+        visit: &mut dyn FnMut(Id, &[[u8; 32]]),
+    ) -> Result<(), Error> {
+        self.transactions(block.bytes(), visit)
+    }
 
     /// How many transactions a block holds.
     ///

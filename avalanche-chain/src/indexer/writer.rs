@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use avalanche_consensus::{Height, Id};
 use avalanche_store::{Batch, Disk, KeyRange, KeyValue, LogReader, Order};
-use avalanche_vm::BlockContents;
+use avalanche_vm::{Block, BlockContents};
 
 use super::entry::{self, Entry};
 use super::mark::{MARK, Mark, Saved};
@@ -20,6 +20,9 @@ use crate::{ChainBlock, Error};
 const CLEAR_ROWS: usize = 256;
 /// Blocks of at most so many bytes are indexed in some microseconds if nothing is written.
 const QUICK_BYTES: usize = 4 << 10;
+
+/// Hears of each transaction of a block and the addresses that it touches.
+type Visit<'a> = dyn FnMut(Id, &[[u8; 32]]) + 'a;
 
 /// Writes the index of one chain. There is one writer. Calls may wait for the disk: give it a
 /// thread that may.
@@ -174,17 +177,53 @@ impl Indexer {
         block: &ChainBlock,
         contents: Option<&dyn BlockContents>,
     ) -> Result<Vec<Id>, Error> {
+        let payload = block.payload();
+        self.apply_with(
+            block,
+            || Id::hash(&payload),
+            |visit| match contents {
+                Some(contents) => contents.transactions(&payload, visit),
+                None => Ok(()),
+            },
+        )
+    }
+
+    /// As [`apply`](Self::apply), for a block that the VM has parsed.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`apply`](Self::apply).
+    pub fn apply_parsed(
+        &mut self,
+        block: &ChainBlock,
+        inner: &Block,
+        contents: Option<&dyn BlockContents>,
+    ) -> Result<Vec<Id>, Error> {
+        self.apply_with(
+            block,
+            || inner.id(),
+            |visit| match contents {
+                Some(contents) => contents.transactions_of(inner, visit),
+                None => Ok(()),
+            },
+        )
+    }
+
+    fn apply_with(
+        &mut self,
+        block: &ChainBlock,
+        vm_block: impl FnOnce() -> Id,
+        read: impl FnOnce(&mut Visit<'_>) -> Result<(), avalanche_vm::Error>,
+    ) -> Result<Vec<Id>, Error> {
         self.check()?;
-        let (height, payload) = (block.height(), block.payload());
+        let height = block.height();
         let (mut names, mut touched) = (Vec::new(), Vec::new());
-        if let Some(contents) = contents {
-            contents.transactions(&payload, &mut |name, addresses| {
-                // A block's bytes have no room for more than 32 bits can count.
-                let place = u32::try_from(names.len()).unwrap_or(u32::MAX);
-                touched.extend(addresses.iter().map(|address| (*address, place)));
-                names.push(name);
-            })?;
-        }
+        read(&mut |name, addresses| {
+            // A block's bytes have no room for more than 32 bits can count.
+            let place = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            touched.extend(addresses.iter().map(|address| (*address, place)));
+            names.push(name);
+        })?;
         if let Some(Mark { height: last, .. }) = self.mark {
             if height <= last {
                 return Ok(names);
@@ -195,7 +234,7 @@ impl Indexer {
                 return Err(Error::Store(wrong));
             }
         }
-        let entries = entry::of_block(height, &names, &touched, &Id::hash(&payload));
+        let entries = entry::of_block(height, &names, &touched, &vm_block());
         let transactions = u64::try_from(names.len()).unwrap_or(u64::MAX);
         let transactions = self.transactions().saturating_add(transactions);
         self.add(entries, Mark { height, block: block.id(), transactions })

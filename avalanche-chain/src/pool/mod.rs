@@ -43,6 +43,11 @@ impl Tx {
         Self { id: Id::hash(&bytes), bytes }
     }
 
+    /// The same, for those who have the name from the VM.
+    pub(crate) const fn named(id: Id, bytes: Bytes) -> Self {
+        Self { id, bytes }
+    }
+
     /// Its name.
     #[must_use]
     pub const fn id(&self) -> Id {

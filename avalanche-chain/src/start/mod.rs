@@ -152,7 +152,7 @@ pub(crate) async fn start_with(
         contents: factory.contents(),
         instance: instance.clone(),
         waiters: Waiters::new(key),
-        recent: Recent::new(key),
+        recent: Recent::default(),
         signal,
         live: crate::shared::Live::new(tip_of(&last)),
     });

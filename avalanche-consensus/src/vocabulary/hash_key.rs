@@ -34,6 +34,7 @@ impl fmt::Debug for HashKey {
 impl BuildHasher for HashKey {
     type Hasher = IdHasher;
 
+    #[inline]
     fn build_hasher(&self) -> IdHasher {
         IdHasher { key: self.0, state: 0 }
     }
@@ -48,6 +49,7 @@ pub struct IdHasher {
 }
 
 impl Hasher for IdHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let [k0, k1, k2, k3] = self.key;
         let (blocks, rest) = bytes.as_chunks::<32>();
@@ -63,38 +65,36 @@ impl Hasher for IdHasher {
     }
 
     /// Lengths carry nothing here: every key of a table has the same length.
+    #[inline]
     fn write_usize(&mut self, _length: usize) {}
 
+    #[inline]
     fn finish(&self) -> u64 {
         self.state
     }
 }
 
-/// The four little-endian words of 32 bytes.
+/// The four little-endian words of 32 bytes. The pattern holds for every input: a loop over the
+/// chunks would copy them first.
+#[inline]
 fn words(block: &[u8; 32]) -> [u64; 4] {
-    let (chunks, _) = block.as_chunks::<8>();
-    let mut out = [0; 4];
-    for (word, bytes) in out.iter_mut().zip(chunks) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    out
+    let ([a, b, c, d], _) = block.as_chunks::<8>() else { return [0; 4] };
+    [*a, *b, *c, *d].map(u64::from_le_bytes)
 }
 
 /// The two halves of a 128-bit product, folded together.
+#[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let [low, high] = halves(u128::from(a) * u128::from(b));
     low ^ high
 }
 
 /// Low and high half of a 128-bit value.
+#[inline]
 fn halves(value: u128) -> [u64; 2] {
     let bytes = value.to_le_bytes();
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut out = [0; 2];
-    for (half, bytes) in out.iter_mut().zip(words) {
-        *half = u64::from_le_bytes(*bytes);
-    }
-    out
+    let ([low, high], _) = bytes.as_chunks::<8>() else { return [0; 2] };
+    [*low, *high].map(u64::from_le_bytes)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Own items on their way out.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use avalanche_consensus::{HashKey, Id, NodeId, Timestamp};
@@ -63,13 +64,16 @@ impl PushQueue {
 
     /// Queues a new item; false, and counted, if there is no room. Then it is only pulled.
     pub(super) fn add(&mut self, id: Id) -> bool {
-        if self.tracked.contains_key(&id) {
-            return true;
-        }
-        if self.tracked.len() >= self.max {
+        let room = self.tracked.len() < self.max;
+        let Entry::Vacant(place) = self.tracked.entry(id) else { return true };
+        if !room {
             self.dropped += 1;
             return false;
         }
+        self.additions += 1;
+        let number = self.additions;
+        place.insert(Tracked { number, pushed_at: None, known: Known::default() });
+        self.new.push_back((number, id));
         // Half of the entries are stale then, so this costs little for each.
         if self.queued() > self.max.saturating_mul(2) {
             let Self { tracked, new, again, .. } = self;
@@ -77,10 +81,6 @@ impl PushQueue {
                 queue.retain(|(number, id)| is_tracked(tracked, *number, id));
             }
         }
-        self.additions += 1;
-        let number = self.additions;
-        self.tracked.insert(id, Tracked { number, pushed_at: None, known: Known::default() });
-        self.new.push_back((number, id));
         true
     }
 
@@ -108,7 +108,7 @@ impl PushQueue {
         self.new.len() + self.again.len()
     }
 
-    /// What to push now, new items first. Nothing, and nothing changes, without peers.
+    /// What to push now, new items first. Nothing without peers, but what is gone leaves.
     pub(super) fn poll<T: Gossipable>(
         &mut self,
         config: &GossipConfig,
@@ -118,6 +118,8 @@ impl PushQueue {
         now: Timestamp,
     ) -> Vec<Push> {
         if peers.is_empty() {
+            let Self { tracked, new, .. } = self;
+            while new.pop_front_if(|(number, id)| !is_tracked(tracked, *number, id)).is_some() {}
             return Vec::new();
         }
         // New items go to the same peers, in one message.

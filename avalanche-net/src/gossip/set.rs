@@ -1,6 +1,6 @@
 //! What a node has, and the filter that says so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 
 use avalanche_consensus::{HashKey, Id, Timestamp};
 use bytes::Bytes;
@@ -18,16 +18,21 @@ use crate::peers::{Bloom, Filter, Parameters, SeedStream};
 /// # Limits
 ///
 /// [`GossipConfig::items_max`] items of together [`GossipConfig::bytes_max`] bytes; when full, new
-/// items are refused until others are removed. A change is O(log n), and O(n) if the filter is made
-/// anew: in as many additions as it was made for, and in each [`FilterConfig::period`].
+/// items are refused until others are removed. A change is O(1) but for now and then: the places of
+/// removed items are closed up when they are more than half, and the filter is made anew, in O(n),
+/// in as many additions as it was made for, and in each [`FilterConfig::period`].
 #[derive(Debug)]
 pub struct GossipSet<T> {
-    items: BTreeMap<u64, Entry<T>>,
+    /// In the order in which they came; the first is there.
+    items: VecDeque<Option<Entry<T>>>,
+    /// The number of each: that of the first, and how many places it is behind it.
     numbers: HashMap<Id, u64, HashKey>,
-    /// Items that were ever added.
-    additions: u64,
+    /// The number of the first.
+    first: u64,
     /// Where the next answer begins.
     cursor: u64,
+    /// Items from this number on are not in the filter yet: most are gone before it is asked for.
+    unmarked: u64,
     bytes: usize,
     bloom: Bloom,
     /// When the filter was first sent; `None` if it was not yet.
@@ -35,6 +40,9 @@ pub struct GossipSet<T> {
     source: SeedStream,
     config: GossipConfig,
 }
+
+/// Places of removed items that are kept, beside as many as there are items.
+const GONE_MAX: usize = 1_024;
 
 #[derive(Debug)]
 struct Entry<T> {
@@ -63,10 +71,11 @@ impl<T: Gossipable> GossipSet<T> {
     pub fn new(config: &GossipConfig, seed: &[u8; 32]) -> Self {
         let mut source = SeedStream::new(seed);
         Self {
-            items: BTreeMap::new(),
+            items: VecDeque::new(),
             numbers: HashMap::with_hasher(HashKey::from_seed(source.bytes())),
-            additions: 0,
+            first: 0,
             cursor: 0,
+            unmarked: 0,
             bytes: 0,
             bloom: empty_bloom(0, config.filter, &mut source),
             sent_at: None,
@@ -86,14 +95,12 @@ impl<T: Gossipable> GossipSet<T> {
             return Added::TooLong;
         }
         let sum = self.bytes.saturating_add(bytes.len());
-        if self.items.len() >= self.config.items_max || sum > self.config.bytes_max {
+        if self.numbers.len() >= self.config.items_max || sum > self.config.bytes_max {
             return Added::Full;
         }
-        self.additions += 1;
         self.bytes = sum;
-        self.numbers.insert(id, self.additions);
-        self.items.insert(self.additions, Entry { id, item, bytes });
-        self.mark(&id);
+        self.numbers.insert(id, self.end());
+        self.items.push_back(Some(Entry { id, item, bytes }));
         Added::New
     }
 
@@ -106,10 +113,18 @@ impl<T: Gossipable> GossipSet<T> {
         }
     }
 
-    /// Takes an item out. It stays in the filter until that is made anew.
+    /// Takes an item out. If it was in the filter, it stays there until that is made anew.
     pub fn remove(&mut self, id: &Id) -> Option<T> {
-        let entry = self.items.remove(&self.numbers.remove(id)?)?;
+        let number = self.numbers.remove(id)?;
+        let entry = self.items.get_mut(self.place(number)?)?.take()?;
         self.bytes = self.bytes.saturating_sub(entry.bytes.len());
+        while let Some(None) = self.items.front() {
+            self.items.pop_front();
+            self.first += 1;
+        }
+        if self.items.len() > 2 * self.numbers.len() + GONE_MAX {
+            self.close_up();
+        }
         Some(entry.item)
     }
 
@@ -119,20 +134,22 @@ impl<T: Gossipable> GossipSet<T> {
     /// item that is in the filter.
     pub fn missing_from(&mut self, filter: &Filter, mut has: impl FnMut(&Id)) -> Vec<Bytes> {
         let (mut missing, mut size) = (Vec::new(), MessageSize::default());
-        let from_cursor = self.items.range(self.cursor..).chain(self.items.range(..self.cursor));
-        let mut next = self.cursor;
-        for (number, entry) in from_cursor.take(self.config.scan_max) {
+        let cursor = self.place(self.cursor).unwrap_or_default();
+        let from_cursor = (cursor..self.items.len()).chain(0..cursor);
+        let there = from_cursor.filter_map(|at| Some((at, self.items.get(at)?.as_ref()?)));
+        let mut next = cursor;
+        for (at, entry) in there.take(self.config.scan_max) {
             if filter.contains(entry.id.as_bytes()) {
                 has(&entry.id);
             } else if size.add(&entry.bytes, &self.config) {
                 missing.push(entry.bytes.clone());
             } else {
-                next = *number;
+                next = at;
                 break;
             }
-            next = number + 1;
+            next = at + 1;
         }
-        self.cursor = next;
+        self.cursor = self.first + next as u64;
         missing
     }
 
@@ -141,6 +158,7 @@ impl<T: Gossipable> GossipSet<T> {
         if self.sent_at.is_some_and(|sent_at| now.since(sent_at) >= self.config.filter.period) {
             self.renew();
         }
+        self.mark_new();
         self.sent_at.get_or_insert(now);
         (self.bloom.to_bytes(), Bytes::copy_from_slice(self.bloom.salt()))
     }
@@ -166,19 +184,25 @@ impl<T: Gossipable> GossipSet<T> {
     /// The items, oldest first.
     #[must_use = "iterators are lazy"]
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.values().map(|entry| &entry.item)
+        self.items.iter().flatten().map(|entry| &entry.item)
     }
 
     /// Number of items.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.numbers.len()
     }
 
     /// Whether there are no items.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.numbers.is_empty()
+    }
+
+    /// Places in memory, those of removed items included.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.items.len()
     }
 
     /// Bytes of the items.
@@ -188,15 +212,54 @@ impl<T: Gossipable> GossipSet<T> {
     }
 
     fn entry(&self, id: &Id) -> Option<&Entry<T>> {
-        self.items.get(self.numbers.get(id)?)
+        self.items.get(self.place(*self.numbers.get(id)?)?)?.as_ref()
+    }
+
+    /// Where the item of a number is, if it may be there.
+    fn place(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first)?).ok()
+    }
+
+    /// The number of the next item.
+    fn end(&self) -> u64 {
+        self.first + self.items.len() as u64
+    }
+
+    /// Gives numbers without gaps to what is there.
+    fn close_up(&mut self) {
+        let there_before = |number| {
+            let before = self.items.iter().take(self.place(number).unwrap_or_default());
+            self.first + before.flatten().count() as u64
+        };
+        (self.cursor, self.unmarked) = (there_before(self.cursor), there_before(self.unmarked));
+        self.items.retain(Option::is_some);
+        for (number, entry) in (self.first..).zip(self.items.iter().flatten()) {
+            self.numbers.insert(entry.id, number);
+        }
+    }
+
+    /// Puts new items that are still there into the filter.
+    fn mark_new(&mut self) {
+        let from = self.place(self.unmarked).unwrap_or_default();
+        self.unmarked = self.end();
+        for at in from..self.items.len() {
+            let Some(Some(entry)) = self.items.get(at) else { continue };
+            self.bloom.add(entry.id.as_bytes());
+            if self.bloom.is_full() {
+                // It has all of them then.
+                self.renew();
+                return;
+            }
+        }
     }
 
     fn renew(&mut self) {
         self.sent_at = None;
-        self.bloom = empty_bloom(self.items.len(), self.config.filter, &mut self.source);
-        for entry in self.items.values() {
+        self.bloom = empty_bloom(self.numbers.len(), self.config.filter, &mut self.source);
+        for entry in self.items.iter().flatten() {
             self.bloom.add(entry.id.as_bytes());
         }
+        self.unmarked = self.end();
     }
 }
 

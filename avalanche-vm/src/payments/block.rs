@@ -124,6 +124,14 @@ impl Header {
     ///
     /// [`Refusal::TooManyTransfers`].
     pub fn encode(&self, transfers: &[SignedTransfer]) -> Result<Vec<u8>, Refusal> {
+        self.encode_all(transfers.iter())
+    }
+
+    /// As [`encode`](Self::encode), for transfers that lie apart.
+    pub(super) fn encode_all<'a>(
+        &self,
+        transfers: impl ExactSizeIterator<Item = &'a SignedTransfer>,
+    ) -> Result<Vec<u8>, Refusal> {
         let too_many = || Refusal::TooManyTransfers { count: transfers.len(), max: TRANSFERS_MAX };
         let count = u32::try_from(transfers.len()).map_err(|_big| too_many())?;
         if transfers.len() > TRANSFERS_MAX {

@@ -109,7 +109,7 @@ impl FakeChain {
         let block = info(&block, parent, transactions.len());
         blocks.push(block.clone());
         let finality = Some(Duration::from_millis(1));
-        let accepted = AcceptedBlock { block, transactions, finality };
+        let accepted = AcceptedBlock { block, transactions: transactions.into(), finality };
         let _ = self.events.send(ChainEvent::Accepted(Arc::new(accepted)));
     }
 

@@ -114,7 +114,7 @@ impl FakeChain {
         }
         state.blocks.push((block.clone(), ids.clone()));
         let finality = Some(Duration::from_millis(7));
-        AcceptedBlock { block, transactions: ids, finality }
+        AcceptedBlock { block, transactions: ids.into(), finality }
     }
 
     pub(crate) fn tell(&self, event: ChainEvent) {

@@ -134,3 +134,55 @@ fn the_filter_is_made_anew_after_its_period() {
         assert_eq!(salts.len(), filters, "at {millis}");
     }
 }
+
+/// Items come and go in any order; what is there, its order, and whose turn it is stay as in a
+/// plain list.
+#[test]
+fn what_is_there_is_as_in_a_list_whatever_came_and_went() {
+    let config = GossipConfig { target_bytes: 300, scan_max: 40, ..Default::default() };
+    let (mut set, mut list) = (set(config), Vec::<u64>::new());
+    let (mut random, mut asked, mut closed) = (SeedStream::new(&[9; 32]), 0, 0);
+    for number in 0..20_000_u64 {
+        assert_eq!(set.add(tx(number, 20)), Added::New);
+        list.push(number);
+        // The first few stay for ever, so that the places behind them have to be closed up.
+        while list.len() > 500 || (list.len() > 10 && random.next_u64() % 8 < 3) {
+            let at = 3 + usize::try_from(random.next_u64()).unwrap() % (list.len() - 3);
+            let gone = list.remove(at);
+            assert_eq!(set.remove(&tx(gone, 20).id()), Some(tx(gone, 20)));
+            closed += 1;
+        }
+        if number % 97 == 0 {
+            assert!(set.iter().cloned().eq(list.iter().map(|number| tx(*number, 20))));
+            assert_eq!((set.len(), set.bytes()), (list.len(), 20 * list.len()));
+            let filter = filter_of(&mut set);
+            assert!(list.iter().all(|number| filter.contains(tx(*number, 20).id().as_bytes())));
+            // In so many answers everything has its turn, whatever is closed up between them.
+            let mut seen = BTreeSet::new();
+            for _ in 0..list.len() {
+                seen.extend(set.missing_from(&empty(), |_| panic!("empty")));
+                asked += 1;
+            }
+            assert_eq!(seen.len(), list.len(), "{number}");
+        }
+    }
+    assert!(asked > 1_000 && closed > 10_000, "{asked} {closed}");
+    assert!(set.places() <= 2 * list.len() + 1_024 + 1, "{}", set.places());
+}
+
+/// What is gone before anybody asked for the filter does not fill it.
+#[test]
+fn the_filter_has_what_is_there_when_it_is_asked_for() {
+    let mut set = set(GossipConfig::default());
+    for number in 0..1_000 {
+        set.add(tx(number, 8));
+        set.remove(&tx(number, 8).id());
+    }
+    set.add(tx(5_000, 8));
+    let filter = filter_of(&mut set);
+    assert!(filter.contains(tx(5_000, 8).id().as_bytes()));
+    let seem = (0..1_000).filter(|number| filter.contains(tx(*number, 8).id().as_bytes()));
+    assert!(seem.count() < 50);
+    set.remove(&tx(5_000, 8).id());
+    assert!(filter_of(&mut set).contains(tx(5_000, 8).id().as_bytes()), "it was there");
+}

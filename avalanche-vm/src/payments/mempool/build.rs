@@ -1,9 +1,13 @@
 //! Choosing what goes into a block.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use avalanche_consensus::Id;
 
 use super::Mempool;
-use super::queue::{HeadKey, Queue, cost};
+use super::queue::{HeadKey, Queue, Waiting, cost};
+use super::slots::Slot;
 use crate::payments::block::transfers_in;
 use crate::payments::{Account, Address, SignedTransfer};
 
@@ -19,25 +23,29 @@ struct Cursor<'a> {
     balance: u128,
 }
 
-impl Cursor<'_> {
+/// When a cursor is due: the least key is the greatest in a heap.
+type Due = (Reverse<HeadKey>, usize);
+
+impl<'a> Cursor<'a> {
     fn key(&self) -> Option<HeadKey> {
-        self.queue.items().get(self.at).map(|item| item.key(false))
+        self.queue.item(self.at).map(|item| item.key(false))
     }
 
     /// Takes the transfer, if the sender can pay it and it is not over.
-    fn take(&mut self, second: u64) -> Option<SignedTransfer> {
-        let item = self.queue.items().get(self.at)?;
+    fn take(&mut self, second: u64) -> Option<&'a Waiting> {
+        let item = self.queue.item(self.at)?;
         let transfer = item.view();
         self.balance = self.balance.checked_sub(cost(transfer))?;
         self.at += 1;
-        (transfer.expiry() >= second).then_some(item.transfer)
+        (transfer.expiry() >= second).then_some(item)
     }
 
-    /// Whether the next item has the next nonce.
-    fn goes_on(&self) -> bool {
-        let nonce = |at: usize| self.queue.items().get(at).map(|item| item.view().nonce());
-        let last = self.at.checked_sub(1).and_then(nonce);
-        last.is_some() && last.and_then(|last| last.checked_add(1)) == nonce(self.at)
+    /// When the next item is due, if it has the next nonce.
+    fn next_key(&self) -> Option<HeadKey> {
+        let nonce = |at: usize| self.queue.item(at).map(|item| item.view().nonce());
+        let last = self.at.checked_sub(1).and_then(nonce)?;
+        let next = self.queue.item(self.at)?;
+        (last.checked_add(1) == Some(next.view().nonce())).then(|| next.key(false))
     }
 }
 
@@ -56,39 +64,62 @@ impl Mempool {
         &self,
         bytes_max: usize,
         second: u64,
-        mut account: impl FnMut(&Address) -> Account,
+        account: impl FnMut(&Address) -> Account,
     ) -> Vec<SignedTransfer> {
+        let chosen = self.choose(bytes_max, second, account);
+        chosen.into_iter().map(|(_, transfer)| *transfer).collect()
+    }
+
+    /// As [`next_block`](Self::next_block), with names and without copies.
+    pub(in crate::payments) fn choose(
+        &self,
+        bytes_max: usize,
+        second: u64,
+        mut account: impl FnMut(&Address) -> Account,
+    ) -> Vec<(Id, &SignedTransfer)> {
         let room = transfers_in(bytes_max);
         let mut chosen = Vec::with_capacity(room.min(self.len()));
         let mut heads = self.heads.iter().peekable();
-        let mut next: BTreeMap<HeadKey, Cursor<'_>> = BTreeMap::new();
+        let mut cursors: Vec<Cursor<'_>> = Vec::new();
+        let mut next: BinaryHeap<Due> = BinaryHeap::new();
         let mut looks = PARKED_LOOKS_MAX;
         while chosen.len() < room {
-            let best = next.first_key_value().map(|(key, _)| *key);
-            if let Some((key, sender)) = heads.next_if(|(key, _)| best.is_none_or(|b| **key < b)) {
-                if key.0 {
+            let best = next.peek().map(|(Reverse(key), _)| *key);
+            let at = if let Some((head, slot)) =
+                heads.next_if(|(key, _)| best.is_none_or(|best| **key < best))
+            {
+                if head.0 {
                     let Some(left) = looks.checked_sub(1) else { break };
                     looks = left;
                 }
-                let cursor = self.cursor(sender, account(sender));
-                if let Some((cursor, key)) = cursor.and_then(|c| c.key().map(|key| (c, key))) {
-                    next.insert(key, cursor);
+                let Some(cursor) = self.cursor(*slot, &mut account) else { continue };
+                let Some(key) = cursor.key() else { continue };
+                let at = cursors.len();
+                cursors.push(cursor);
+                // Its first transfer is due now; a later one when its fee is.
+                if key != *head {
+                    next.push((Reverse(key), at));
+                    continue;
                 }
-                continue;
-            }
-            let Some((_, mut cursor)) = next.pop_first() else { break };
-            let Some(transfer) = cursor.take(second) else { continue };
-            chosen.push(transfer);
-            if let (true, Some(key)) = (cursor.goes_on(), cursor.key()) {
-                next.insert(key, cursor);
+                at
+            } else {
+                let Some((_, at)) = next.pop() else { break };
+                at
+            };
+            let Some(cursor) = cursors.get_mut(at) else { break };
+            let Some(taken) = cursor.take(second) else { continue };
+            chosen.push((taken.id, &taken.transfer));
+            if let Some(key) = cursor.next_key() {
+                next.push((Reverse(key), at));
             }
         }
         chosen
     }
 
     /// A sender at its next nonce, if that waits.
-    fn cursor(&self, sender: &Address, account: Account) -> Option<Cursor<'_>> {
-        let queue = self.queues.get(sender)?;
+    fn cursor(&self, slot: Slot, account: impl FnOnce(&Address) -> Account) -> Option<Cursor<'_>> {
+        let queue = self.queues.get(slot)?;
+        let account = account(&queue.sender());
         let at = queue.position(account.nonce).ok()?;
         Some(Cursor { queue, at, balance: account.balance.into() })
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::payments::Address;
+use super::slots::Slot;
 
-/// Which transfer: one of that sender and nonce that came then. It may have gone since.
+/// Which transfer: one of that slot and nonce that came then. It may have gone since, and another
+/// sender may have the slot; no other came then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) sender: Address,
+    pub(super) slot: Slot,
     pub(super) nonce: u64,
     pub(super) arrival: u64,
 }

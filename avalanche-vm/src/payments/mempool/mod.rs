@@ -5,6 +5,8 @@ mod config;
 mod drops;
 mod expiries;
 mod queue;
+mod slots;
+mod tails;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,8 +15,10 @@ use avalanche_consensus::{HashKey, Id, Timestamp};
 pub use self::config::{MempoolConfig, MempoolConfigError};
 use self::drops::Drops;
 use self::expiries::{Entry, Expiries};
-use self::queue::{HeadKey, Queue, TailKey, Waiting, cost};
-use super::{Account, Address, Refusal, Rules, SignedTransfer, Transfers};
+use self::queue::{Gone, HeadKey, Queue, Waiting, Why, cost};
+use self::slots::{Slot, Slots};
+use self::tails::Tails;
+use super::{Account, Address, Refusal, Rules, SignedTransfer, TransferRef, Transfers};
 
 /// Expiries of transfers that have gone, beside as many as wait, before they are removed.
 const GONE_MAX: usize = 1_024;
@@ -43,10 +47,10 @@ const GONE_MAX: usize = 1_024;
 pub struct Mempool {
     config: MempoolConfig,
     rules: Rules,
-    queues: HashMap<Address, Queue, HashKey>,
-    by_id: HashMap<Id, (Address, u64), HashKey>,
-    heads: BTreeMap<HeadKey, Address>,
-    tails: BTreeMap<TailKey, Address>,
+    queues: Slots,
+    by_id: HashMap<Id, (Slot, u64), HashKey>,
+    heads: BTreeMap<HeadKey, Slot>,
+    tails: Tails,
     expiries: Expiries,
     drops: Drops,
     arrivals: u64,
@@ -67,10 +71,10 @@ impl Mempool {
         Ok(Self {
             config,
             rules,
-            queues: HashMap::with_hasher(key),
+            queues: Slots::new(key),
             by_id: HashMap::with_hasher(key),
             heads: BTreeMap::new(),
-            tails: BTreeMap::new(),
+            tails: Tails::default(),
             expiries: Expiries::default(),
             drops: Drops::new(key, config.drops_max),
             arrivals: 0,
@@ -92,8 +96,14 @@ impl Mempool {
     /// The waiting transfer of that name.
     #[must_use]
     pub fn get(&self, id: &Id) -> Option<&SignedTransfer> {
-        let (sender, nonce) = self.by_id.get(id)?;
-        self.queues.get(sender)?.at(*nonce).map(|item| &item.transfer)
+        let (slot, nonce) = self.by_id.get(id)?;
+        self.queues.get(*slot)?.at(*nonce).map(|item| &item.transfer)
+    }
+
+    /// Whether a transfer of that name waits.
+    #[must_use]
+    pub fn contains(&self, id: &Id) -> bool {
+        self.by_id.contains_key(id)
     }
 
     /// What waits of a sender, in the order of nonces, with its names.
@@ -101,8 +111,8 @@ impl Mempool {
         &'a self,
         sender: &Address,
     ) -> impl Iterator<Item = (Id, &'a SignedTransfer)> + use<'a> {
-        let items = self.queues.get(sender).map_or(&[][..], Queue::items);
-        items.iter().map(|item| (item.id, &item.transfer))
+        let queue = self.queues.of(sender).and_then(|slot| self.queues.get(slot));
+        queue.into_iter().flat_map(Queue::items).map(|item| (item.id, &item.transfer))
     }
 
     /// All that waits, with its names: what expires first is first.
@@ -137,26 +147,26 @@ impl Mempool {
         account: Account,
         now: Timestamp,
     ) -> Result<Id, Refusal> {
-        self.insert_named(transfer, transfer.id(), account, now)
+        self.insert_named(transfer.view(), transfer.id(), account, now)
     }
 
     /// As [`insert`](Self::insert), for those who know its name already.
     pub(in crate::payments) fn insert_named(
         &mut self,
-        transfer: SignedTransfer,
+        view: TransferRef<'_>,
         id: Id,
         account: Account,
         now: Timestamp,
     ) -> Result<Id, Refusal> {
-        let view = transfer.view();
         self.rules.check(view, second(now))?;
-        if self.by_id.contains_key(&id) {
+        if self.contains(&id) {
             return Err(Refusal::AlreadyPending { id });
         }
         let (sender, nonce, fee) = (view.sender(), view.nonce(), view.fee());
         self.check_nonce(sender, nonce, account)?;
         let empty = Queue::default();
-        let queue = self.queues.get(&sender).unwrap_or(&empty);
+        let slot = self.queues.of(&sender);
+        let queue = slot.and_then(|slot| self.queues.get(slot)).unwrap_or(&empty);
         let old = queue.at(nonce).map(Waiting::view);
         if let Some(old) = old {
             let min = self.config.replacement_fee(old.fee());
@@ -179,7 +189,7 @@ impl Mempool {
             };
             self.make_room(fee)?;
         }
-        self.admit(transfer, id, account);
+        self.admit(view, id, account);
         Ok(id)
     }
 
@@ -192,14 +202,16 @@ impl Mempool {
                 if waiting(&self.queues, &entry).is_none() {
                     continue;
                 }
-                let Entry { sender, nonce, .. } = entry;
-                if let Some(removed) = self.edit(&sender, |queue| queue.remove(nonce)) {
-                    self.forget(&removed);
+                let Entry { slot, nonce, .. } = entry;
+                if let Some(removed) = self.edit(slot, |queue| queue.remove(nonce)).flatten() {
+                    let sender = removed.view().sender();
+                    self.forget(&removed.id);
                     self.drops.add(removed.id, Refusal::Expired { sender, nonce, expiry, now });
                     count += 1;
                 }
             }
         }
+        self.tails.forget_below_half(self.len(), self.config.room());
         count
     }
 
@@ -210,37 +222,33 @@ impl Mempool {
         transfers: Transfers<'_>,
         mut account: impl FnMut(&Address) -> Account,
     ) {
-        let mut accepted = Vec::new();
-        let mut senders = Vec::new();
+        let mut touched = Vec::new();
         for transfer in transfers.iter() {
-            let (sender, nonce) = (transfer.sender(), transfer.nonce());
-            let Some(queue) = self.queues.get(&sender) else { continue };
-            senders.push(sender);
-            if queue.at(nonce).is_some_and(|item| item.view() == transfer) {
-                accepted.push((sender, nonce));
+            if let Some(slot) = self.queues.of(&transfer.sender())
+                && self.queues.get_mut(slot).is_some_and(|queue| queue.saw(transfer))
+            {
+                touched.push(slot);
             }
         }
-        accepted.sort_unstable();
-        senders.sort_unstable();
-        senders.dedup();
-        for sender in senders {
+        let mut gone = Vec::new();
+        for slot in touched {
+            let Some(sender) = self.queues.get(slot).map(Queue::sender) else { continue };
             let now = account(&sender);
-            let (used, unpaid) = self.edit(&sender, |queue| queue.settle(now));
-            for item in used {
-                let nonce = item.view().nonce();
-                self.forget(&item);
-                if accepted.binary_search(&(sender, nonce)).is_err() {
-                    let expected = now.nonce;
-                    self.drops.add(item.id, Refusal::NonceTooLow { sender, nonce, expected });
-                }
-            }
-            for (item, needed) in unpaid {
-                let (nonce, balance) = (item.view().nonce(), now.balance);
-                self.forget(&item);
-                let reason = Refusal::InsufficientFunds { sender, nonce, needed, balance };
-                self.drops.add(item.id, reason);
+            self.edit(slot, |queue| queue.settle(now, &mut gone));
+            for Gone { id, nonce, why } in gone.drain(..) {
+                self.forget(&id);
+                let reason = match why {
+                    Why::Accepted => continue,
+                    Why::NonceUsed => Refusal::NonceTooLow { sender, nonce, expected: now.nonce },
+                    Why::Unpaid(needed) => {
+                        let balance = now.balance;
+                        Refusal::InsufficientFunds { sender, nonce, needed, balance }
+                    }
+                };
+                self.drops.add(id, reason);
             }
         }
+        self.tails.forget_below_half(self.len(), self.config.room());
     }
 
     /// A block was rejected: those of its transfers that can be admitted wait again. Returns how
@@ -254,7 +262,8 @@ impl Mempool {
     ) -> usize {
         let mut count = 0;
         for transfer in transfers.iter() {
-            match self.insert(transfer.to_owned(), account(&transfer.sender()), now) {
+            let account = account(&transfer.sender());
+            match self.insert_named(transfer, transfer.id(), account, now) {
                 Ok(_id) => count += 1,
                 Err(Refusal::AlreadyPending { .. } | Refusal::NonceTooLow { .. }) => {}
                 Err(reason) => self.drops.add(transfer.id(), reason),
@@ -281,36 +290,35 @@ impl Mempool {
     /// Evicts one transfer for a newcomer of that fee.
     fn make_room(&mut self, fee: u64) -> Result<(), Refusal> {
         let count = self.len();
-        let Some((key, sender)) = self.tails.first_key_value() else { return Ok(()) };
-        let (lowest, sender) = (key.0, *sender);
+        let Some(((lowest, _), slot)) = self.tails.first(&self.queues) else { return Ok(()) };
         if fee <= lowest {
             return Err(Refusal::MempoolFull { fee, lowest, count });
         }
-        if let Some(evicted) = self.edit(&sender, Queue::pop) {
-            self.forget(&evicted);
+        if let Some(evicted) = self.edit(slot, Queue::pop).flatten() {
+            self.forget(&evicted.id);
             self.drops.add(evicted.id, Refusal::Evicted { fee: lowest, count });
         }
         Ok(())
     }
 
     /// Puts a transfer in, and takes out the one of the same nonce.
-    fn admit(&mut self, transfer: SignedTransfer, id: Id, account: Account) {
-        let view = transfer.view();
+    fn admit(&mut self, view: TransferRef<'_>, id: Id, account: Account) {
         let (sender, nonce, fee) = (view.sender(), view.nonce(), view.fee());
         let arrival = self.arrivals;
-        let item = Waiting { transfer, id, arrival };
+        let item = Waiting::new(view.to_owned(), id, arrival);
         self.arrivals += 1;
-        let replaced = self.edit(&sender, |queue| {
+        let slot = self.queues.of_or_new(sender);
+        let replaced = self.edit(slot, |queue| {
             queue.set_nonce(account.nonce);
             queue.put(item)
         });
-        if let Some(old) = replaced {
-            self.forget(&old);
+        if let Some(old) = replaced.flatten() {
+            self.forget(&old.id);
             let reason = Refusal::Replaced { by: id, fee: old.view().fee(), higher: fee };
             self.drops.add(old.id, reason);
         }
-        self.by_id.insert(id, (sender, nonce));
-        self.expiries.add(view.expiry(), Entry { sender, nonce, arrival });
+        self.by_id.insert(id, (slot, nonce));
+        self.expiries.add(view.expiry(), Entry { slot, nonce, arrival });
         if self.expiries.len() > 2 * self.len() + GONE_MAX {
             let queues = &self.queues;
             self.expiries.retain(|entry| waiting(queues, entry).is_some());
@@ -318,30 +326,28 @@ impl Mempool {
         self.drops.forget(&id);
     }
 
-    /// Takes a transfer that left its queue out of everything else.
-    fn forget(&mut self, item: &Waiting) {
-        self.by_id.remove(&item.id);
+    /// Takes a transfer that left its queue out of what finds it by name.
+    fn forget(&mut self, id: &Id) {
+        self.by_id.remove(id);
     }
 
-    /// Changes the queue of a sender, and keeps what orders senders as the queue then is.
-    fn edit<R>(&mut self, sender: &Address, work: impl FnOnce(&mut Queue) -> R) -> R {
-        let queue = self.queues.entry(*sender).or_default();
-        let before = queue.head_key().zip(queue.tail_key());
+    /// Changes the queue in a slot, and keeps what orders senders as the queue then is.
+    fn edit<R>(&mut self, slot: Slot, work: impl FnOnce(&mut Queue) -> R) -> Option<R> {
+        let Self { queues, heads, tails, .. } = self;
+        let queue = queues.get_mut(slot)?;
+        let tail = |queue: &Queue| tails.are_kept().then(|| queue.tail_key()).flatten();
+        let (old_head, old_tail) = (queue.head_key(), tail(queue));
         let result = work(queue);
-        let after = queue.head_key().zip(queue.tail_key());
-        if after.is_none() {
-            self.queues.remove(sender);
-        }
-        let ((old_head, old_tail), (head, tail)) = (before.unzip(), after.unzip());
+        let (head, tail, is_empty) = (queue.head_key(), tail(queue), queue.is_empty());
         if old_head != head {
-            old_head.map(|key| self.heads.remove(&key));
-            head.map(|key| self.heads.insert(key, *sender));
+            old_head.map(|key| heads.remove(&key));
+            head.map(|key| heads.insert(key, slot));
         }
-        if old_tail != tail {
-            old_tail.map(|key| self.tails.remove(&key));
-            tail.map(|key| self.tails.insert(key, *sender));
+        tails.change(slot, old_tail, tail);
+        if is_empty {
+            queues.release(slot);
         }
-        result
+        Some(result)
     }
 }
 
@@ -350,8 +356,8 @@ fn first_fee(account: Account, nonce: u64, fee: u64) -> u64 {
 }
 
 /// The transfer of an entry, if it still waits.
-fn waiting<'a>(queues: &'a HashMap<Address, Queue, HashKey>, entry: &Entry) -> Option<&'a Waiting> {
-    let item = queues.get(&entry.sender)?.at(entry.nonce)?;
+fn waiting<'a>(queues: &'a Slots, entry: &Entry) -> Option<&'a Waiting> {
+    let item = queues.get(entry.slot)?.at(entry.nonce)?;
     (item.arrival == entry.arrival).then_some(item)
 }
 

@@ -1,10 +1,11 @@
 //! The waiting transfers of one sender, by nonce.
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 
 use avalanche_consensus::Id;
 
-use crate::payments::{Account, SignedTransfer, TransferRef};
+use crate::payments::{Account, Address, SignedTransfer, TransferRef};
 
 /// A transfer that waits.
 #[derive(Clone, Debug)]
@@ -13,9 +14,34 @@ pub(super) struct Waiting {
     pub(super) id: Id,
     /// Which of all that were admitted it is.
     pub(super) arrival: u64,
+    /// Whether the block that is being accepted has it.
+    accepted: bool,
+}
+
+/// What left a queue when its sender's account changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gone {
+    pub(super) id: Id,
+    pub(super) nonce: u64,
+    pub(super) why: Why,
+}
+
+/// Why it left.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Why {
+    /// The block has it.
+    Accepted,
+    /// The block has another one of that nonce.
+    NonceUsed,
+    /// The balance does not reach for it: all together needed so much.
+    Unpaid(u128),
 }
 
 impl Waiting {
+    pub(super) const fn new(transfer: SignedTransfer, id: Id, arrival: u64) -> Self {
+        Self { transfer, id, arrival, accepted: false }
+    }
+
     pub(super) fn view(&self) -> TransferRef<'_> {
         self.transfer.view()
     }
@@ -37,12 +63,15 @@ pub(super) type TailKey = (u64, Reverse<u64>);
 /// What waits of one sender.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    sender: Address,
     /// The nonce of its account.
     nonce: u64,
     /// Amounts and fees of all together.
     needed: u128,
     /// In the order of nonces, each of which is there at most once.
-    items: Vec<Waiting>,
+    items: VecDeque<Waiting>,
+    /// Whether the block that is being accepted has transfers of this sender.
+    touched: bool,
 }
 
 /// What a transfer takes from its sender.
@@ -51,11 +80,24 @@ pub(super) fn cost(transfer: TransferRef<'_>) -> u128 {
 }
 
 impl Queue {
-    pub(super) fn items(&self) -> &[Waiting] {
-        &self.items
+    /// Nothing of a sender.
+    pub(super) fn of(sender: Address) -> Self {
+        Self { sender, ..Self::default() }
     }
 
-    pub(super) fn needed(&self) -> u128 {
+    pub(super) const fn sender(&self) -> Address {
+        self.sender
+    }
+
+    pub(super) fn items(&self) -> impl Iterator<Item = &Waiting> {
+        self.items.iter()
+    }
+
+    pub(super) fn item(&self, at: usize) -> Option<&Waiting> {
+        self.items.get(at)
+    }
+
+    pub(super) const fn needed(&self) -> u128 {
         self.needed
     }
 
@@ -68,16 +110,24 @@ impl Queue {
     }
 
     pub(super) fn position(&self, nonce: u64) -> Result<usize, usize> {
+        // Nearly always there is no gap.
+        if let Some(first) = self.items.front()
+            && let Some(at) = nonce.checked_sub(first.view().nonce())
+            && let Ok(at) = usize::try_from(at)
+            && self.items.get(at).is_some_and(|item| item.view().nonce() == nonce)
+        {
+            return Ok(at);
+        }
         self.items.binary_search_by_key(&nonce, |item| item.view().nonce())
     }
 
     pub(super) fn head_key(&self) -> Option<HeadKey> {
-        let head = self.items.first()?;
+        let head = self.items.front()?;
         Some(head.key(head.view().nonce() != self.nonce))
     }
 
     pub(super) fn tail_key(&self) -> Option<TailKey> {
-        let tail = self.items.last()?;
+        let tail = self.items.back()?;
         Some((self.fee_to(tail.view().nonce(), u64::MAX), Reverse(tail.arrival)))
     }
 
@@ -112,9 +162,10 @@ impl Queue {
                 Some(old)
             }
             Err(at) => {
-                // Most senders have one or two, so room is made by halves, not by fours.
-                if self.items.len() == self.items.capacity() {
-                    self.items.reserve_exact((self.items.len() / 2).max(1));
+                // Most senders have one or two: 1, 2, 4, and by halves from there.
+                let count = self.items.len();
+                if count == self.items.capacity() {
+                    self.items.reserve_exact(if count < 4 { count.max(1) } else { count / 2 });
                 }
                 self.items.insert(at, waiting);
                 None
@@ -124,30 +175,49 @@ impl Queue {
 
     pub(super) fn remove(&mut self, nonce: u64) -> Option<Waiting> {
         let at = self.position(nonce).ok()?;
-        let removed = self.items.remove(at);
+        let removed = self.items.remove(at)?;
         self.needed -= cost(removed.view());
         Some(removed)
     }
 
     pub(super) fn pop(&mut self) -> Option<Waiting> {
-        let last = self.items.pop()?;
+        let last = self.items.pop_back()?;
         self.needed -= cost(last.view());
         Some(last)
     }
 
+    /// A block that is being accepted has this transfer of the sender. Returns whether it is the
+    /// first one. [`settle`](Self::settle) comes after the last.
+    pub(super) fn saw(&mut self, transfer: TransferRef<'_>) -> bool {
+        let same = |item: &&mut Waiting| item.view() == transfer;
+        if let Ok(at) = self.position(transfer.nonce())
+            && let Some(item) = self.items.get_mut(at).filter(same)
+        {
+            item.accepted = true;
+        }
+        !std::mem::replace(&mut self.touched, true)
+    }
+
     /// The account has changed: takes out what has a used nonce, and from the end what the balance
-    /// does not reach for, together with what was needed before each of those went.
-    pub(super) fn settle(&mut self, account: Account) -> (Vec<Waiting>, Vec<(Waiting, u128)>) {
+    /// does not reach for.
+    pub(super) fn settle(&mut self, account: Account, gone: &mut Vec<Gone>) {
+        self.touched = false;
         self.nonce = account.nonce;
-        let used = self.items.partition_point(|item| item.view().nonce() < account.nonce);
-        let used: Vec<_> = self.items.drain(..used).collect();
-        self.needed -= used.iter().map(|item| cost(item.view())).sum::<u128>();
-        let mut unpaid = Vec::new();
+        while let Some(item) = self.items.front() {
+            let view = item.view();
+            if view.nonce() >= account.nonce {
+                break;
+            }
+            self.needed -= cost(view);
+            let why = if item.accepted { Why::Accepted } else { Why::NonceUsed };
+            gone.push(Gone { id: item.id, nonce: view.nonce(), why });
+            self.items.pop_front();
+        }
         while self.needed > u128::from(account.balance) {
             let needed = self.needed;
             let Some(last) = self.pop() else { break };
-            unpaid.push((last, needed));
+            let (id, nonce) = (last.id, last.view().nonce());
+            gone.push(Gone { id, nonce, why: Why::Unpaid(needed) });
         }
-        (used, unpaid)
     }
 }

@@ -8,7 +8,8 @@ use avalanche_consensus::{HashKey, Id};
 use crate::payments::{Refusal, TRANSFER_DOMAIN, TransferRef};
 use crate::signature::{BadSignatures, Item, PublicKey, Signature, Verifier, verify_chunks};
 
-/// Transfers whose signatures were found good, by name: a name covers the signature.
+/// Checks signatures, and remembers by name which transfers were found good: a name covers the
+/// signature. Those that wait in the mempool were, and need no place here.
 #[derive(Debug)]
 pub(super) struct Checked {
     verifier: &'static dyn Verifier,
@@ -30,24 +31,26 @@ impl Checked {
         Self { verifier, threads, names, order, max }
     }
 
-    /// Which of these have bad signatures, by their places in the list. Those that were found good
-    /// before are not checked again, and those that are good now are remembered.
-    pub(super) fn check(&mut self, transfers: &[(Id, TransferRef<'_>)]) -> Vec<usize> {
-        let new: Vec<_> =
-            transfers.iter().enumerate().filter(|(_, (id, _))| !self.names.contains(id)).collect();
-        let items: Vec<_> = new.iter().map(|(_, (_, transfer))| item(*transfer)).collect();
+    /// Which of these have bad signatures, by their places in the list, ascending. Those of which
+    /// `waits` is true, and those that are remembered, are not checked again.
+    pub(super) fn check(
+        &self,
+        transfers: &[(Id, TransferRef<'_>)],
+        waits: impl Fn(&Id) -> bool,
+    ) -> Vec<usize> {
+        let known = |id: &Id| waits(id) || self.names.contains(id);
+        let all = transfers.iter().enumerate();
+        let (places, items): (Vec<usize>, Vec<Item<'_>>) = all
+            .filter(|(_, (id, _))| !known(id))
+            .map(|(at, (_, transfer))| (at, item(*transfer)))
+            .unzip();
         let verdict = verify_chunks(self.verifier, &items, self.threads);
         let bad = verdict.err().map(BadSignatures::into_indices).unwrap_or_default();
-        let bad: Vec<_> = bad.iter().filter_map(|at| new.get(*at)).map(|(at, _)| *at).collect();
-        for (at, (id, _)) in new {
-            if bad.binary_search(&at).is_err() {
-                self.remember(*id);
-            }
-        }
-        bad
+        bad.iter().filter_map(|at| places.get(*at)).copied().collect()
     }
 
-    fn remember(&mut self, id: Id) {
+    /// Remembers one that was found good and does not wait.
+    pub(super) fn remember(&mut self, id: Id) {
         if self.names.insert(id) {
             self.order.push_back(id);
         }

@@ -1,9 +1,27 @@
-//! The transfers of payments blocks, for an index.
+//! The transfers of payments blocks, for an index; and their names, hashed once.
+
+use std::sync::{Arc, OnceLock};
 
 use avalanche_consensus::{Height, Id};
 
-use crate::payments::{BlockRef, Receipt, TransferRef};
-use crate::{BlockContents, Error};
+use crate::payments::{BlockRef, Receipt, TransferRef, Transfers};
+use crate::{Block, BlockContents, Error};
+
+/// What the VM attaches to a block: the names of its transfers, once somebody asked for them.
+#[derive(Debug, Default)]
+pub(super) struct Names(OnceLock<Arc<[Id]>>);
+
+impl Names {
+    /// Those of a block that was built of transfers whose names were known.
+    pub(super) fn known(names: impl IntoIterator<Item = Id>) -> Self {
+        Self(OnceLock::from(names.into_iter().collect::<Arc<[Id]>>()))
+    }
+
+    /// The names, in the order of the transfers, which are those of the block.
+    pub(super) fn of(&self, transfers: Transfers<'_>) -> Arc<[Id]> {
+        Arc::clone(self.0.get_or_init(|| transfers.iter().map(TransferRef::id).collect()))
+    }
+}
 
 /// Reads blocks of payments: each transfer touches its sender and its recipient.
 pub(super) struct PaymentsContents;
@@ -15,10 +33,20 @@ impl BlockContents for PaymentsContents {
         visit: &mut dyn FnMut(Id, &[[u8; 32]]),
     ) -> Result<(), Error> {
         for transfer in BlockRef::decode(block)?.transfers.iter() {
-            let addresses = [*transfer.sender().as_bytes(), *transfer.recipient().as_bytes()];
-            let [sender, recipient] = &addresses;
-            let distinct = if sender == recipient { 1 } else { 2 };
-            visit(transfer.id(), addresses.get(..distinct).unwrap_or_default());
+            visit_one(transfer.id(), transfer, visit);
+        }
+        Ok(())
+    }
+
+    fn transactions_of(
+        &self,
+        block: &Block,
+        visit: &mut dyn FnMut(Id, &[[u8; 32]]),
+    ) -> Result<(), Error> {
+        let transfers = BlockRef::decode(block.bytes())?.transfers;
+        let names = block.content::<Names>()?.of(transfers);
+        for (name, transfer) in names.iter().zip(transfers.iter()) {
+            visit_one(*name, transfer, visit);
         }
         Ok(())
     }
@@ -49,4 +77,11 @@ impl BlockContents for PaymentsContents {
             Receipt::new(id, (block_id, height, index), transfer).to_json()
         }))
     }
+}
+
+fn visit_one(name: Id, transfer: TransferRef<'_>, visit: &mut dyn FnMut(Id, &[[u8; 32]])) {
+    let addresses = [*transfer.sender().as_bytes(), *transfer.recipient().as_bytes()];
+    let [sender, recipient] = &addresses;
+    let distinct = if sender == recipient { 1 } else { 2 };
+    visit(name, addresses.get(..distinct).unwrap_or_default());
 }

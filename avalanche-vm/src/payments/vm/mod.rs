@@ -15,6 +15,7 @@ mod handlers;
 mod head;
 mod pool;
 mod reader;
+mod receipts;
 mod states;
 
 use std::collections::BTreeMap;
@@ -30,8 +31,9 @@ pub use self::head::{HEAD_BYTES, HEAD_KEY, Head};
 pub use self::reader::{AccountProof, PaymentsReader, Totals};
 
 use self::checks::Checked;
+use self::contents::Names;
 use self::states::States;
-use super::{BLOCK_BYTES_MAX, BlockRef, Header, Ledger, Mempool, Parent, Receipt, Refusal};
+use super::{BLOCK_BYTES_MAX, BlockRef, Header, Ledger, Mempool, Parent, Refusal, Transfers};
 use crate::signature::Verifier;
 use crate::{Block, BuildRequest, Error, HttpHandler, Place, Transactions, Vm, VmContext};
 
@@ -57,7 +59,7 @@ pub struct PaymentsVm {
 struct Processing {
     header: Header,
     /// Names of its transfers.
-    transfers: Vec<Id>,
+    names: Arc<[Id]>,
 }
 
 impl PaymentsVm {
@@ -125,12 +127,9 @@ impl PaymentsVm {
         let Tip { id: parent, height } = parent;
         header.check(&Parent { id: parent, height, timestamp_ms, state_root }, now)?;
         let layer = self.ledger.execute(id, &decoded)?;
-        let named: Vec<_> =
-            decoded.transfers.iter().map(|transfer| (transfer.id(), transfer)).collect();
-        if now.is_some()
-            && let Some(first) = self.checked.check(&named).first().and_then(|at| named.get(*at))
-        {
-            return Err(checks::refusal(first.1).into());
+        let names = block.content::<Names>()?.of(decoded.transfers);
+        if now.is_some() {
+            self.check_signatures(&names, decoded.transfers)?;
         }
         header.check_state_root(self.states.root(&parent)?)?;
         let head = Head {
@@ -140,9 +139,25 @@ impl PaymentsVm {
         };
         self.states.execute(&layer, head)?;
         self.ledger.hold(layer);
-        let transfers = named.into_iter().map(|(id, _)| id).collect();
-        self.processing.insert(id, Processing { header, transfers });
+        self.processing.insert(id, Processing { header, names });
         Ok(())
+    }
+
+    /// Refuses the first transfer of a block with a bad signature.
+    fn check_signatures(&mut self, names: &[Id], transfers: Transfers<'_>) -> Result<(), Error> {
+        let named: Vec<_> = names.iter().copied().zip(transfers.iter()).collect();
+        let bad = self.checked.check(&named, |id| self.mempool.contains(id));
+        let first = bad.first().and_then(|at| named.get(*at));
+        // The good ones will come again with a sibling, or when this block is verified again.
+        for (at, (id, _)) in named.iter().enumerate() {
+            if !self.mempool.contains(id) && bad.binary_search(&at).is_err() {
+                self.checked.remember(*id);
+            }
+        }
+        match first {
+            Some((_, transfer)) => Err(checks::refusal(*transfer).into()),
+            None => Ok(()),
+        }
     }
 
     fn saw(&mut self, now: Timestamp) {
@@ -176,15 +191,17 @@ impl Vm for PaymentsVm {
         let timestamp_ms = parent_ms.max(request.now.as_nanos() / 1_000_000);
         let bytes_max = request.bytes_max.min(BLOCK_BYTES_MAX);
         let ledger = &self.ledger;
-        let transfers = self.mempool.next_block(bytes_max, timestamp_ms / 1_000, |address| {
+        let chosen = self.mempool.choose(bytes_max, timestamp_ms / 1_000, |address| {
             ledger.account_at(&parent, address).unwrap_or_default()
         });
-        if transfers.is_empty() && !request.allow_empty {
+        if chosen.is_empty() && !request.allow_empty {
             return Ok(None);
         }
         let parent_state_root = self.states.root(&parent)?;
         let header = Header { parent, height, timestamp_ms, parent_state_root };
-        block_from(header.encode(&transfers)?).map(Some)
+        let bytes = header.encode_all(chosen.iter().map(|(_, transfer)| *transfer))?;
+        let names = Names::known(chosen.iter().map(|(id, _)| *id));
+        Ok(Some(block_of(&header, bytes, names)))
     }
 
     async fn verify(&mut self, block: &Block, now: Timestamp) -> Result<(), Error> {
@@ -205,7 +222,7 @@ impl Vm for PaymentsVm {
         }
         let layer = self.ledger.accept(&id)?;
         let view = self.states.accept(&layer)?;
-        let Some(Processing { header, transfers: names }) = self.processing.remove(&id) else {
+        let Some(Processing { header, names }) = self.processing.remove(&id) else {
             return Err(Error::fatal(format!("block {id} was executed and is not processing")));
         };
         let tip = Tip { id, height: header.height };
@@ -216,10 +233,7 @@ impl Vm for PaymentsVm {
         let decoded = BlockRef::decode(block.bytes())?;
         let ledger = &self.ledger;
         self.mempool.accept(decoded.transfers, |address| ledger.account(address));
-        let receipts = (0..).zip(decoded.transfers.iter()).zip(names);
-        let receipts = receipts
-            .map(|((index, transfer), name)| Receipt::new(name, (id, tip.height, index), transfer));
-        self.reader.publish(tip, layer.burned(), view, receipts);
+        self.reader.publish(block, layer.burned(), view, names);
         self.tell();
         Ok(())
     }
@@ -262,7 +276,11 @@ impl Vm for PaymentsVm {
 /// Reads the bytes of a block.
 fn block_from(bytes: Vec<u8>) -> Result<Block, Error> {
     let header = BlockRef::decode(&bytes)?.header;
-    let Header { parent, height, .. } = header;
-    let place = Place { parent, height, timestamp: header.timestamp() };
-    Ok(Block::new(place, bytes, ()))
+    Ok(block_of(&header, bytes, Names::default()))
+}
+
+/// The block of these bytes, which begin with `header`.
+fn block_of(header: &Header, bytes: Vec<u8>, names: Names) -> Block {
+    let Header { parent, height, .. } = *header;
+    Block::new(Place { parent, height, timestamp: header.timestamp() }, bytes, names)
 }

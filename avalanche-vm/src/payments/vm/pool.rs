@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use avalanche_consensus::{Id, Timestamp};
 
+use super::contents::Names;
 use super::{PaymentsVm, checks};
-use crate::payments::{BlockRef, SignedTransfer, TransferRef};
+use crate::payments::{BlockRef, TransferRef};
 use crate::{Block, Error, TransactionStatus, Transactions};
 
 #[async_trait]
@@ -32,7 +33,7 @@ impl Transactions for PaymentsVm {
             return TransactionStatus::Accepted { height: receipt.height, index: receipt.index };
         }
         let mut blocks = self.processing.iter();
-        if let Some((block, _)) = blocks.find(|(_, block)| block.transfers.contains(id)) {
+        if let Some((block, _)) = blocks.find(|(_, block)| block.names.contains(id)) {
             return TransactionStatus::Processing { block: *block };
         }
         if self.mempool.get(id).is_some() {
@@ -48,7 +49,7 @@ impl Transactions for PaymentsVm {
 
     fn in_block(&self, block: &Block) -> Result<Vec<Id>, Error> {
         let decoded = BlockRef::decode(block.bytes())?;
-        Ok(decoded.transfers.iter().map(TransferRef::id).collect())
+        Ok(block.content::<Names>()?.of(decoded.transfers).to_vec())
     }
 }
 
@@ -66,22 +67,23 @@ impl PaymentsVm {
                 Ok(transfer)
             })
             .collect();
-        let good: Vec<_> = read.iter().filter_map(|one| one.as_ref().ok()).collect();
-        let named: Vec<_> = good.iter().map(|transfer| (transfer.id(), **transfer)).collect();
-        let bad = self.checked.check(&named);
-        let mut place = 0;
-        let ids: Vec<Id> = named.into_iter().map(|(id, _)| id).collect();
+        let good = read.iter().filter_map(|one| one.as_ref().ok());
+        let named: Vec<_> = good.map(|transfer| (transfer.id(), *transfer)).collect();
+        let bad = self.checked.check(&named, |id| self.mempool.contains(id));
+        let mut named = (0..).zip(named);
         let admitted = read.into_iter().map(|one| {
             let transfer = one?;
-            let at = place;
-            place += 1;
+            let (at, id) = named.next().map_or((0, transfer.id()), |(at, (id, _))| (at, id));
             if bad.binary_search(&at).is_ok() {
                 return Err(checks::refusal(transfer).into());
             }
             let account = self.ledger.account(&transfer.sender());
-            let owned: SignedTransfer = transfer.to_owned();
-            let id = ids.get(at).copied().unwrap_or_else(|| owned.id());
-            Ok(self.mempool.insert_named(owned, id, account, now)?)
+            let admitted = self.mempool.insert_named(transfer, id, account, now);
+            // It may come again at once, or in a block.
+            if admitted.is_err() && !self.mempool.contains(&id) {
+                self.checked.remember(id);
+            }
+            Ok(admitted?)
         });
         admitted.collect()
     }

@@ -1,15 +1,15 @@
 //! What a payments VM shows to others while it goes on: accounts with proofs, receipts, the supply.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use avalanche_consensus::engine::Tip;
 use avalanche_consensus::{HashKey, Height, Id};
 use avalanche_store::{Hash, Proof, ProofFault, View};
 
+use super::receipts::Receipts;
 use super::states::Store;
-use crate::Error;
 use crate::payments::{Account, Address, Receipt};
+use crate::{Block, Error};
 
 /// Reads the accepted state of a payments VM from any thread. A clone reads the same.
 #[derive(Clone, Debug)]
@@ -21,10 +21,7 @@ struct Published {
     supply: u64,
     burned: u64,
     view: View<Store>,
-    receipts: HashMap<Id, Receipt, HashKey>,
-    /// Names of receipts, oldest first.
-    order: VecDeque<Id>,
-    receipts_max: usize,
+    receipts: Receipts,
 }
 
 /// What an address has at a height, and the proof of it.
@@ -79,9 +76,8 @@ impl PaymentsReader {
         key: HashKey,
         receipts_max: usize,
     ) -> Self {
-        let receipts = HashMap::with_hasher(key);
-        let order = VecDeque::new();
-        let published = Published { tip, supply, burned, view, receipts, order, receipts_max };
+        let receipts = Receipts::new(key, receipts_max);
+        let published = Published { tip, supply, burned, view, receipts };
         Self(Arc::new(RwLock::new(published)))
     }
 
@@ -136,30 +132,16 @@ impl PaymentsReader {
     /// [newest](super::PaymentsConfig::receipts). Older ones are in the chain's index.
     #[must_use]
     pub fn receipt(&self, transfer: &Id) -> Option<Receipt> {
-        self.read().receipts.get(transfer).copied()
+        self.read().receipts.get(transfer)
     }
 
-    /// Moves to a newer block.
-    pub(super) fn publish(
-        &self,
-        tip: Tip,
-        burned: u64,
-        view: View<Store>,
-        receipts: impl Iterator<Item = Receipt>,
-    ) {
+    /// Moves to a newer block, whose transfers have these names.
+    pub(super) fn publish(&self, block: &Block, burned: u64, view: View<Store>, names: Arc<[Id]>) {
         let mut published = self.write();
-        published.tip = tip;
+        published.tip = Tip { id: block.id(), height: block.height() };
         published.burned = burned;
         published.view = view;
-        for receipt in receipts {
-            published.receipts.insert(receipt.id, receipt);
-            published.order.push_back(receipt.id);
-        }
-        while published.order.len() > published.receipts_max
-            && let Some(oldest) = published.order.pop_front()
-        {
-            published.receipts.remove(&oldest);
-        }
+        published.receipts.add(block.clone(), names);
     }
 
     fn latest(&self) -> (Tip, View<Store>) {
