@@ -336,16 +336,15 @@ impl Submit for ChainHandle {
         &self,
         transactions: Vec<Vec<u8>>,
     ) -> Result<Vec<Result<Id, avalanche_vm::Error>>, Error> {
-        let transactions: Vec<Bytes> = transactions.into_iter().map(Bytes::from).collect();
-        let kept = transactions.clone();
         let now = self.shared.clock.now();
-        let results = self.shared.instance.submit(transactions, now).await?;
-        let admitted = results.iter().zip(kept);
-        let admitted = admitted.filter_map(|(id, bytes)| Some((*id.as_ref().ok()?, bytes)));
-        let admitted: Vec<_> = admitted.map(|(id, bytes)| Tx::named(id, bytes)).collect();
-        if !admitted.is_empty() {
+        let transactions = Arc::new(transactions);
+        let results = self.shared.instance.submit_shared(Arc::clone(&transactions), now).await?;
+        if results.iter().any(Result::is_ok) {
+            // Nobody else could propose them.
+            let to_send =
+                if self.shared.is_alone() { Vec::new() } else { named(transactions, &results) };
             // The VM has them. While the engine does not run they wait there.
-            let _ = self.commands.send(Command::Admitted(admitted)).await;
+            let _ = self.commands.send(Command::Admitted(to_send)).await;
         }
         Ok(results)
     }
@@ -417,4 +416,12 @@ impl Submit for ChainHandle {
 #[expect(clippy::cast_precision_loss, reason = "a fraction for people")]
 const fn as_f64(weight: u64) -> f64 {
     weight as f64
+}
+
+/// Those that the VM admitted, by the names that it gave them.
+fn named(transactions: Arc<Vec<Vec<u8>>>, results: &[Result<Id, avalanche_vm::Error>]) -> Vec<Tx> {
+    let transactions = Arc::unwrap_or_clone(transactions);
+    let admitted = transactions.into_iter().zip(results);
+    let admitted = admitted.filter_map(|(bytes, id)| Some((bytes, *id.as_ref().ok()?)));
+    admitted.map(|(bytes, id)| Tx::named(id, bytes.into())).collect()
 }

@@ -38,6 +38,13 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
 }
 
+impl Shared {
+    /// Whether no other node may propose blocks: then nobody needs transactions from here.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.validators.iter().all(|one| one.node_id == self.own)
+    }
+}
+
 /// What changes while the chain runs.
 #[derive(Debug)]
 pub(crate) struct Live {

@@ -136,6 +136,12 @@ impl ChainBlock {
     ///
     /// The first rule of the [layout](Self#layout) that is broken.
     pub fn decode(bytes: Bytes) -> Result<Self, BlockError> {
+        Self::read(bytes, None)
+    }
+
+    /// As [`decode`](Self::decode); `hashed` has what is signed behind it, if somebody had to hash
+    /// that already.
+    fn read(bytes: Bytes, hashed: Option<Context>) -> Result<Self, BlockError> {
         if bytes.len() > BLOCK_BYTES_MAX {
             return Err(BlockError::TooLarge { len: bytes.len() });
         }
@@ -165,8 +171,11 @@ impl ChainBlock {
         } else if certificate.is_empty() || signature.is_empty() {
             return Err(BlockError::Unsigned { height });
         }
-        let mut hash = Context::new(&SHA256);
-        hash.update(bytes.get(..signed).unwrap_or_default());
+        let mut hash = hashed.unwrap_or_else(|| {
+            let mut hash = Context::new(&SHA256);
+            hash.update(bytes.get(..signed).unwrap_or_default());
+            hash
+        });
         let digest = digest(hash.clone());
         hash.update(bytes.get(signed..).unwrap_or_default());
         let id = Id::new(self::digest(hash));
@@ -189,12 +198,12 @@ impl ChainBlock {
     ) -> Result<Self, BlockError> {
         let mut hash = Context::new(&SHA256);
         hash.update(&bytes);
-        let signature = sign(&digest(hash))?;
+        let signature = sign(&digest(hash.clone()))?;
         let len = u16::try_from(signature.len());
         let len = len.map_err(|_| BlockError::TooLarge { len: signature.len() })?;
         bytes.extend(len.to_be_bytes());
         bytes.extend(signature);
-        Self::decode(bytes.into())
+        Self::read(bytes.into(), Some(hash))
     }
 
     /// Its name: the SHA-256 of its bytes.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId, Timestamp};
@@ -34,7 +35,7 @@ pub(super) struct Admission {
 
 /// A batch that the VM was asked about.
 pub(super) struct Admitted {
-    transactions: Vec<Tx>,
+    transactions: Arc<Vec<Tx>>,
     /// `None` if the VM did not answer.
     results: Option<Vec<Result<Id, avalanche_vm::Error>>>,
 }
@@ -49,11 +50,10 @@ impl Admission {
             return;
         }
         let count = self.waiting.len().min(ADMIT_MAX);
-        let transactions: Vec<Tx> = self.waiting.drain(..count).collect();
+        let transactions: Arc<Vec<Tx>> = Arc::new(self.waiting.drain(..count).collect());
         let instance = self.instance.clone();
         self.running = Some(tokio::spawn(async move {
-            let bytes: Vec<Bytes> = transactions.iter().map(|one| one.bytes().clone()).collect();
-            let results = instance.submit(bytes, now).await.ok();
+            let results = instance.submit_shared(Arc::clone(&transactions), now).await.ok();
             Admitted { transactions, results }
         }));
     }
@@ -63,7 +63,7 @@ impl Admission {
         let Some(running) = &mut self.running else { return pending().await };
         let admitted = running.await;
         self.running = None;
-        admitted.unwrap_or_else(|_| Admitted { transactions: Vec::new(), results: None })
+        admitted.unwrap_or_else(|_| Admitted { transactions: Arc::default(), results: None })
     }
 }
 
@@ -137,9 +137,9 @@ impl Driver {
         let now = self.shared.clock.now();
         match batch.results {
             Some(results) => {
-                for (one, result) in batch.transactions.into_iter().zip(results) {
+                for (one, result) in batch.transactions.iter().zip(results) {
                     match result {
-                        Ok(_) => self.gossip.admitted(one, now),
+                        Ok(_) => self.gossip.admitted(one.clone(), now),
                         Err(_) => self.gossip.refused(&one.id()),
                     }
                 }

@@ -61,6 +61,12 @@ impl Tx {
     }
 }
 
+impl AsRef<[u8]> for Tx {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Gossipable for Tx {
     fn id(&self) -> Id {
         self.id

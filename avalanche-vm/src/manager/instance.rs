@@ -336,6 +336,19 @@ impl Instance {
         transactions: Vec<T>,
         now: Timestamp,
     ) -> Result<Vec<Result<Id, Error>>, Error> {
+        self.submit_shared(Arc::new(transactions), now).await
+    }
+
+    /// As [`submit`](Self::submit), for those who need the transactions afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub async fn submit_shared<T: AsRef<[u8]> + Send + Sync + 'static>(
+        &self,
+        transactions: Arc<Vec<T>>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Id, Error>>, Error> {
         let work: Work<_> = Box::new(move |vm| {
             Box::pin(async move {
                 let slices: Vec<&[u8]> = transactions.iter().map(T::as_ref).collect();
