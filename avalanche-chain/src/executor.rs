@@ -354,9 +354,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.map_err(|error| Error::fatal(format!("a task of the store ended early: {error}")))
 }
 
-/// How many threads a VM's call may keep busy.
+/// How many threads a VM's call may keep busy: as many as the runtime has, which is told its share
+/// where several nodes are on one machine.
 pub(crate) fn threads() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let workers =
+        tokio::runtime::Handle::try_current().map(|handle| handle.metrics().num_workers());
+    workers.ok().and_then(NonZeroUsize::new).map_or(all, |workers| workers.min(all))
 }
 
 #[cfg(test)]

@@ -235,7 +235,7 @@ impl Driver {
     /// What is due by now: blocks to build, gossip, answers that are known.
     async fn settle(&mut self) -> Result<(), Stop> {
         let now = self.shared.clock.now();
-        if self.builder.due(now).is_some_and(|at| at <= now) {
+        if self.build_at(now).is_some_and(|at| at <= now) {
             self.builder.ask();
             self.handle(Input::PendingTransactions).await?;
         }
@@ -251,11 +251,20 @@ impl Driver {
         Ok(())
     }
 
+    /// When to build; `None` if there is no reason to, or if a block on the preferred one is being
+    /// verified: what was built now would only contest it. It will be preferred, or be refused.
+    fn build_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let at = self.builder.due(now)?;
+        let preferred = self.preferred;
+        let rivals = self.processing.values().any(|seen| seen.block.parent() == preferred);
+        (!rivals).then_some(at)
+    }
+
     /// How long nothing but time can be due.
     fn wait(&mut self) -> Duration {
         let now = self.shared.clock.now();
         let engine = self.engine.poll_timeout();
-        let times = [engine, self.builder.due(now), Some(self.gossip_at)];
+        let times = [engine, self.build_at(now), Some(self.gossip_at)];
         let next = times.into_iter().flatten().min();
         // An hour stands for ever.
         next.map_or(Duration::from_secs(3_600), |at| at.since(now))

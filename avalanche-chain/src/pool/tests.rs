@@ -181,8 +181,9 @@ fn what_is_lost_on_the_way_is_pulled() {
     while !network.everybody_has(5_000) {
         network.step();
         steps += 1;
+        // The filter has another salt after a minute: what seemed to be there comes then.
         assert!(
-            steps < 3_000,
+            steps < 6_500,
             "{:?}",
             network.nodes.iter().map(TransactionGossip::len).collect::<Vec<_>>()
         );

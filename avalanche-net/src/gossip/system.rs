@@ -210,7 +210,8 @@ impl<T: Gossipable> Gossip<T> {
         items: Result<Vec<Bytes>, GossipFault>,
     ) -> Result<Vec<T>, GossipFault> {
         let items = items.inspect_err(|_| self.stats.faults += 1)?;
-        let (mut new, mut ids) = (Vec::new(), HashSet::with_hasher(self.key));
+        let mut new = Vec::with_capacity(items.len());
+        let mut ids = HashSet::with_capacity_and_hasher(items.len(), self.key);
         for bytes in items {
             self.stats.received += 1;
             let fits = bytes.len() <= self.config.item_bytes_max;

@@ -100,6 +100,13 @@ impl Mempool {
         self.queues.get(*slot)?.at(*nonce).map(|item| &item.transfer)
     }
 
+    /// The name of a transfer, if exactly this one waits: cheaper than working the name out.
+    pub(in crate::payments) fn name_of(&self, transfer: TransferRef<'_>) -> Option<Id> {
+        let queue = self.queues.get(self.queues.of(&transfer.sender())?)?;
+        let item = queue.at(transfer.nonce())?;
+        (item.view() == transfer).then_some(item.id)
+    }
+
     /// Whether a transfer of that name waits.
     #[must_use]
     pub fn contains(&self, id: &Id) -> bool {
@@ -258,15 +265,29 @@ impl Mempool {
         &mut self,
         transfers: Transfers<'_>,
         now: Timestamp,
+        account: impl FnMut(&Address) -> Account,
+    ) -> usize {
+        let named = transfers.iter().map(|transfer| (transfer.id(), transfer));
+        self.reject_named(named, now, account)
+    }
+
+    /// As [`reject`](Self::reject), for those who know the names.
+    pub(in crate::payments) fn reject_named<'a>(
+        &mut self,
+        transfers: impl Iterator<Item = (Id, TransferRef<'a>)>,
+        now: Timestamp,
         mut account: impl FnMut(&Address) -> Account,
     ) -> usize {
         let mut count = 0;
-        for transfer in transfers.iter() {
-            let account = account(&transfer.sender());
-            match self.insert_named(transfer, transfer.id(), account, now) {
+        for (id, transfer) in transfers {
+            // Most were here all the time.
+            if self.contains(&id) {
+                continue;
+            }
+            match self.insert_named(transfer, id, account(&transfer.sender()), now) {
                 Ok(_id) => count += 1,
                 Err(Refusal::AlreadyPending { .. } | Refusal::NonceTooLow { .. }) => {}
-                Err(reason) => self.drops.add(transfer.id(), reason),
+                Err(reason) => self.drops.add(id, reason),
             }
         }
         count

@@ -19,7 +19,12 @@ impl Names {
 
     /// The names, in the order of the transfers, which are those of the block.
     pub(super) fn of(&self, transfers: Transfers<'_>) -> Arc<[Id]> {
-        Arc::clone(self.0.get_or_init(|| transfers.iter().map(TransferRef::id).collect()))
+        self.or(|| transfers.iter().map(TransferRef::id).collect())
+    }
+
+    /// The names; `work_out` says what they are if nobody knows yet.
+    pub(super) fn or(&self, work_out: impl FnOnce() -> Arc<[Id]>) -> Arc<[Id]> {
+        Arc::clone(self.0.get_or_init(work_out))
     }
 }
 

@@ -127,10 +127,7 @@ impl PaymentsVm {
         let Tip { id: parent, height } = parent;
         header.check(&Parent { id: parent, height, timestamp_ms, state_root }, now)?;
         let layer = self.ledger.execute(id, &decoded)?;
-        let names = block.content::<Names>()?.of(decoded.transfers);
-        if now.is_some() {
-            self.check_signatures(&names, decoded.transfers)?;
-        }
+        let names = self.check_signatures(block, decoded.transfers, now.is_some())?;
         header.check_state_root(self.states.root(&parent)?)?;
         let head = Head {
             block: Tip { id, height: header.height },
@@ -143,20 +140,35 @@ impl PaymentsVm {
         Ok(())
     }
 
-    /// Refuses the first transfer of a block with a bad signature.
-    fn check_signatures(&mut self, names: &[Id], transfers: Transfers<'_>) -> Result<(), Error> {
-        let named: Vec<_> = names.iter().copied().zip(transfers.iter()).collect();
-        let bad = self.checked.check(&named, |id| self.mempool.contains(id));
-        let first = bad.first().and_then(|at| named.get(*at));
+    /// The names of a block's transfers. If `check` is set, refuses the first one with a bad
+    /// signature: those that wait in the mempool have good ones, and names.
+    fn check_signatures(
+        &mut self,
+        block: &Block,
+        transfers: Transfers<'_>,
+        check: bool,
+    ) -> Result<Arc<[Id]>, Error> {
+        let waiting: Vec<Option<Id>> =
+            transfers.iter().map(|transfer| self.mempool.name_of(transfer)).collect();
+        let names = block.content::<Names>()?.or(|| {
+            let all = waiting.iter().zip(transfers.iter());
+            all.map(|(name, transfer)| name.unwrap_or_else(|| transfer.id())).collect()
+        });
+        if !check {
+            return Ok(names);
+        }
+        let all = waiting.iter().zip(names.iter().copied().zip(transfers.iter()));
+        let unknown: Vec<_> = all.filter_map(|(w, named)| w.is_none().then_some(named)).collect();
+        let bad = self.checked.check(&unknown, |_| false);
         // The good ones will come again with a sibling, or when this block is verified again.
-        for (at, (id, _)) in named.iter().enumerate() {
-            if !self.mempool.contains(id) && bad.binary_search(&at).is_err() {
+        for (at, (id, _)) in unknown.iter().enumerate() {
+            if bad.binary_search(&at).is_err() {
                 self.checked.remember(*id);
             }
         }
-        match first {
+        match bad.first().and_then(|at| unknown.get(*at)) {
             Some((_, transfer)) => Err(checks::refusal(*transfer).into()),
-            None => Ok(()),
+            None => Ok(names),
         }
     }
 
@@ -240,14 +252,13 @@ impl Vm for PaymentsVm {
 
     async fn reject(&mut self, block: &Block) -> Result<(), Error> {
         let id = block.id();
-        if self.processing.remove(&id).is_none() {
-            return Ok(());
-        }
+        let Some(Processing { names, .. }) = self.processing.remove(&id) else { return Ok(()) };
         self.ledger.reject(&id);
         self.states.reject(&id);
         let decoded = BlockRef::decode(block.bytes())?;
         let ledger = &self.ledger;
-        self.mempool.reject(decoded.transfers, self.now, |address| ledger.account(address));
+        let named = names.iter().copied().zip(decoded.transfers.iter());
+        self.mempool.reject_named(named, self.now, |address| ledger.account(address));
         self.tell();
         Ok(())
     }

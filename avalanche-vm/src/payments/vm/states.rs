@@ -25,6 +25,9 @@ pub(super) type Store = Arc<dyn KeyValue>;
 /// Rows of old heights that are removed after each commit, at most: about twice what it writes.
 const PRUNE_ROWS_MAX: usize = 1 << 18;
 
+/// The root of a block that changes so many accounts at most takes less than beginning a thread.
+const INLINE_MAX: usize = 16;
+
 /// The accepted state, and those of processing blocks.
 #[derive(Debug)]
 pub(super) struct States {
@@ -93,6 +96,10 @@ impl States {
     pub(super) fn execute(&mut self, layer: &Arc<Layer>, head: Head) -> Result<(), Error> {
         let id = layer.id();
         let draft = self.view(&layer.parent())?.begin();
+        if layer.accounts().len() <= INLINE_MAX {
+            self.views.insert(id, Root::Known(seal(draft, layer, head)?));
+            return Ok(());
+        }
         let spawned = thread::Builder::new().name("state-root".to_owned()).spawn({
             let layer = Arc::clone(layer);
             move || seal(draft, &layer, head)
