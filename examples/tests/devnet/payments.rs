@@ -1,6 +1,7 @@
 //! Many payments through five processes: all final, the same everywhere, and all in each index.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use avalanche_examples::demo;
@@ -69,11 +70,29 @@ fn many_payments_are_final_the_same_everywhere_and_in_each_index() -> Result {
     Ok(())
 }
 
+/// Makes the folder of a network in which there are no slots: whoever has payments builds, whatever
+/// others do.
+fn propose_at_once(folder: &Path, validators: u32) -> Result {
+    let mut devnet = Devnet::start(folder, &["--validators", &validators.to_string()])?;
+    devnet.event("started")?;
+    devnet.stop()?;
+    let file = folder.join("genesis.json");
+    let mut genesis: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+    genesis["chains"][0]["proposers"]["slots"] = 0.into();
+    std::fs::write(&file, serde_json::to_vec(&genesis)?)?;
+    for node in 1..=validators {
+        // It is another chain now.
+        std::fs::remove_dir_all(folder.join(format!("node-{node}/chains")))?;
+    }
+    Ok(())
+}
+
 /// Blocks contest where both validators build at once, and neither has the votes of 15 of 20 without
 /// the other: chance has to end it.
 #[test]
 fn two_validators_decide_blocks_that_contest() -> Result {
     let folder = fresh("two")?;
+    propose_at_once(&folder, 2)?;
     let mut devnet = Devnet::start(&folder, &["--validators", "2"])?;
     let started = devnet.event("started")?;
     let validators = started["validators"].as_array().ok_or("no validators")?;
