@@ -10,6 +10,7 @@
 //! What stands behind an accept is carried out only when the block is durable: no peer is told of a
 //! last accepted block that a crash could take back.
 
+mod held;
 mod outputs;
 mod reads;
 mod transactions;
@@ -113,6 +114,7 @@ pub(crate) struct Driver {
     preferred: Id,
     /// Transactions of peers that the VM is asked to admit.
     admission: transactions::Admission,
+    held: held::Held,
 }
 
 /// A block that is not decided.
@@ -167,6 +169,7 @@ impl Driver {
             benched: BTreeSet::new(),
             preferred,
             admission,
+            held: held::Held::default(),
         }
     }
 
@@ -232,9 +235,12 @@ impl Driver {
         }
     }
 
-    /// What is due by now: blocks to build, gossip, answers that are known.
+    /// What is due by now: queries that waited, blocks to build, gossip, what others look at.
     async fn settle(&mut self) -> Result<(), Stop> {
         let now = self.shared.clock.now();
+        while let Some((from, message)) = self.held.next(now) {
+            self.handle(Input::Message { from, message }).await?;
+        }
         if self.build_at(now).is_some_and(|at| at <= now) {
             self.builder.ask();
             self.handle(Input::PendingTransactions).await?;
@@ -264,7 +270,7 @@ impl Driver {
     fn wait(&mut self) -> Duration {
         let now = self.shared.clock.now();
         let engine = self.engine.poll_timeout();
-        let times = [engine, self.build_at(now), Some(self.gossip_at)];
+        let times = [engine, self.build_at(now), Some(self.gossip_at), self.held.due()];
         let next = times.into_iter().flatten().min();
         // An hour stands for ever.
         next.map_or(Duration::from_secs(3_600), |at| at.since(now))
@@ -299,7 +305,9 @@ impl Driver {
             }
             Body::AppResponse(_) | Body::AppError(_) => {}
             body => {
-                if let Some(message) = wire::from_network(body) {
+                let now = self.shared.clock.now();
+                let message = wire::from_network(body);
+                if let Some(message) = message.and_then(|one| self.held.hold(now, from, one)) {
                     self.handle(Input::Message { from, message }).await?;
                 }
             }
@@ -311,6 +319,7 @@ impl Driver {
         let (call, answer) = match done {
             Done::Answer { call, answer } => (call, answer),
             Done::Verdict { call, block, verdict } => {
+                self.held.end();
                 if verdict == Verdict::Invalid {
                     self.processing.remove(&block);
                 }

@@ -148,6 +148,7 @@ impl Driver {
             Call::Verify(block) => match self.stands_on(&block.handle) {
                 Some(parent) => {
                     self.see(&block.handle);
+                    self.held.begin();
                     return self.work(Work::Verify { call, block: block.handle, parent }).await;
                 }
                 None => Answer::Verdict(Verdict::Invalid),

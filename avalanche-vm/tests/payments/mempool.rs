@@ -483,3 +483,50 @@ fn a_fee_that_cannot_be_topped_is_not_replaced() {
     let refusal = pool.insert(offer(0, 0, u64::MAX - 2), account, Timestamp::ZERO).unwrap_err();
     assert_eq!(refusal.code(), "replacement_fee_too_low");
 }
+
+/// The order of evictions is made when it is full, dropped when it is half empty, and made again: who
+/// goes is the same as if it had been kept all the time.
+#[test]
+fn who_makes_room_is_right_each_time_that_it_is_full() {
+    let config = MempoolConfig { count_max: 40, ..MempoolConfig::default() };
+    let mut pool = pool(config);
+    let mut model: BTreeMap<(u64, Reverse<u64>), Id> = BTreeMap::new();
+    let (mut sender, mut arrival, mut evicted, mut refused) = (0, 0, 0, 0);
+    for round in 0..6 {
+        for step in 0..120 {
+            let fee = 3 + (sender * 7 + step * 5) % 31;
+            let one = offer(sender, 0, fee);
+            let first = model.first_key_value().map(|(key, id)| (*key, *id));
+            match pool.insert(one, RICH, Timestamp::ZERO) {
+                Ok(id) => {
+                    if model.len() == 40 {
+                        let (key, gone) = first.unwrap();
+                        assert!(matches!(pool.dropped(&gone), Some(Refusal::Evicted { .. })));
+                        assert!(fee > key.0 && !pool.contains(&gone), "round {round}");
+                        model.remove(&key);
+                        evicted += 1;
+                    }
+                    model.insert((fee, Reverse(arrival)), id);
+                    arrival += 1;
+                }
+                Err(Refusal::MempoolFull { lowest, .. }) => {
+                    assert_eq!((model.len(), first.map(|(key, _)| key.0)), (40, Some(lowest)));
+                    assert!(fee <= lowest);
+                    refused += 1;
+                }
+                Err(other) => panic!("{other}"),
+            }
+            assert_eq!(pool.len(), model.len());
+            sender += 1;
+        }
+        // A block takes all but a few.
+        let chosen = pool.next_block(85 + 193 * 33, 0, |_| RICH);
+        assert_eq!(chosen.len(), 33);
+        let bytes = block_bytes(&chosen);
+        let transfers = BlockRef::decode(&bytes).unwrap().transfers;
+        pool.accept(transfers, |_| Account { nonce: 1, ..RICH });
+        model.retain(|_, id| !chosen.iter().any(|one| one.id() == *id));
+        assert_eq!(pool.len(), 7);
+    }
+    assert!(evicted > 100 && refused > 100, "{evicted} {refused}");
+}
