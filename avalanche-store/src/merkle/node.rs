@@ -391,20 +391,23 @@ impl Node {
     }
 
     /// The record of this node.
-    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
-        to.push(VERSION);
-        to.extend(self.occupied.to_le_bytes());
-        to.extend(self.leaves.to_le_bytes());
+    pub(crate) fn record(&self) -> Vec<u8> {
+        let (leaves, nodes) = (self.leaves.count_ones(), self.nodes().count_ones());
+        let mut record = Vec::with_capacity((5 + 64 * leaves + 40 * nodes) as usize);
+        record.push(VERSION);
+        record.extend(self.occupied.to_le_bytes());
+        record.extend(self.leaves.to_le_bytes());
         for slot in self.slots() {
             if self.kind(slot) == Kind::Leaf {
                 let (key, value) = self.leaf_pair(slot);
-                to.extend(key);
-                to.extend(value);
+                record.extend(key);
+                record.extend(value);
             } else {
-                to.extend(self.node(slot).born.to_le_bytes());
-                to.extend(self.hash_at(16 + slot));
+                record.extend(self.node(slot).born.to_le_bytes());
+                record.extend(self.hash_at(16 + slot));
             }
         }
+        record
     }
 
     /// The node of a record, if it is the one at `path` whose hash is `expected`.

@@ -93,6 +93,14 @@ pub(crate) fn find(entries: &[Entry], at: Ref) -> Option<&Node> {
     (entry.serial == at.serial && entry.born == at.born).then_some(&entry.node)
 }
 
+/// Reads nodes ahead. None waits for another, so the processor fetches many at once.
+pub(crate) fn touch<'a>(entries: impl Iterator<Item = &'a Entry> + Clone) {
+    std::hint::black_box(entries.clone().fold(0, |sum, entry| sum ^ entry.serial));
+    // Two cells are a line.
+    let lines = entries.flat_map(|entry| entry.node.cells().iter().step_by(2));
+    std::hint::black_box(lines.fold(0, |sum, cell| sum ^ cell[0]));
+}
+
 impl Pool {
     /// A number for a new version, never 0.
     pub(crate) fn next_serial(&self) -> u32 {

@@ -17,8 +17,11 @@ use super::Hash;
 use super::change::{Change, KeyChange};
 use super::node::{Item, Node};
 use super::path::Path;
-use super::pool::{Pool, find};
+use super::pool::{Pool, find, touch};
 use super::update::{Replaced, Updater, Work};
+
+/// Nodes that are read ahead while a list of them is gone through.
+const AHEAD: usize = 32;
 
 /// Where nodes are that are not in memory.
 pub(crate) trait Load: Sync {
@@ -140,9 +143,13 @@ impl Tree {
     pub(crate) fn each_made(&self, mut visit: impl FnMut((u32, u32), &Path, &Node)) {
         let lists = self.0.lists();
         let reader = self.0.pool.read();
-        for (slot, path) in &lists.made {
-            if let Some(node) = reader.entries().get(*slot as usize) {
-                visit((*slot, self.0.serial), path, node.node());
+        let entry = |slot: u32| reader.entries().get(slot as usize);
+        for part in lists.made.chunks(AHEAD) {
+            touch(part.iter().filter_map(|(slot, _)| entry(*slot)));
+            for (slot, path) in part {
+                if let Some(node) = entry(*slot) {
+                    visit((*slot, self.0.serial), path, node.node());
+                }
             }
         }
     }

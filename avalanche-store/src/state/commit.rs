@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::rows::{self, Chunks, Meta, RootRecord};
+use super::view::Changed;
 use super::{State, View};
-use crate::{Batch, Error, KeyValue, codec, key_hash};
+use crate::{Batch, Error, KeyValue, codec};
 
 /// A node in memory: its slot, and the version that made it.
 type Place = (u32, u32);
@@ -63,17 +64,17 @@ impl<K: KeyValue> State<K> {
 /// Puts the newest value of each key that a chain of views changed, oldest view first.
 fn values<K: KeyValue>(batch: &mut Batch, chain: &[View<K>], height: u64) {
     let mut written = Chunks::new(b'j', height);
-    let mut put = |batch: &mut Batch, key: &[u8], value: Option<&[u8]>| {
-        let hash = key_hash(key);
-        batch.put(rows::value_key(&hash, height), rows::value_record(key, value));
-        written.push(batch, &hash);
+    let put = |(key, change): (&Vec<u8>, &Changed)| {
+        let record = rows::value_record(key, change.value.as_deref());
+        batch.put(rows::value_key(&change.hash, height), record);
+        written.push(batch, &change.hash);
     };
     if let [view] = chain {
-        view.changes().iter().for_each(|(key, value)| put(batch, key, value.as_deref()));
+        view.changes().iter().for_each(put);
     } else {
         let changes = chain.iter().flat_map(|view| view.changes());
         let newest: BTreeMap<_, _> = changes.collect();
-        newest.into_iter().for_each(|(key, value)| put(batch, key, value.as_deref()));
+        newest.into_iter().for_each(put);
     }
     written.finish(batch);
 }
@@ -108,9 +109,7 @@ fn nodes<K: KeyValue>(
             if passing.binary_search(&place).is_ok() {
                 return;
             }
-            let mut record = Vec::with_capacity(8 + node.bytes());
-            node.encode(&mut record);
-            batch.put(rows::node_key(view.height(), path), record);
+            batch.put(rows::node_key(view.height(), path), node.record());
         });
     }
     passing

@@ -131,9 +131,7 @@ impl<K: KeyValue> Import<K> {
         let tree = self.tree.apply(self.height, &changes, threads, &*self.core)?;
         // Nodes only come, none go: one that is written again is written over its own row.
         tree.each_made(|_, path, node| {
-            let mut record = Vec::new();
-            node.encode(&mut record);
-            batch.put(rows::node_key(self.height, path), record);
+            batch.put(rows::node_key(self.height, path), node.record());
         });
         let root = RootRecord::from(tree.root());
         let record = ImportRecord { height: self.height, target: self.target, root, next };

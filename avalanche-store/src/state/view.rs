@@ -1,6 +1,7 @@
 //! States that are not accepted: changes over the accepted one, or over each other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +9,17 @@ use super::core::Core;
 use crate::merkle::{KeyChange, Tree};
 use crate::{Error, Hash, KeyValue, Proof, key_hash, value_hash};
 
-/// Values by key; `None` is a deletion.
-type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// What changed, by key.
+type Changes = BTreeMap<Vec<u8>, Changed>;
+
+/// A change of one key.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// The key's hash: the root and the value's row both need it.
+    pub(super) hash: Hash,
+    /// The new value; `None` is a deletion.
+    pub(super) value: Option<Vec<u8>>,
+}
 
 /// What a view or a draft is over.
 #[derive(Debug)]
@@ -79,7 +89,7 @@ impl<K: KeyValue> Draft<K> {
     /// state was rolled back.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.changes.get(key) {
-            Some(value) => Ok(value.clone()),
+            Some(change) => Ok(change.value.clone()),
             None => get(&self.core, &self.base, self.epoch, key),
         }
     }
@@ -93,7 +103,7 @@ impl<K: KeyValue> Draft<K> {
     pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Result<(), Error> {
         let (key, value) = (key.into(), value.into());
         self.check(key.len(), value.len())?;
-        self.changes.insert(key, Some(value));
+        self.set(key, Some(value));
         Ok(())
     }
 
@@ -105,8 +115,19 @@ impl<K: KeyValue> Draft<K> {
     pub fn delete(&mut self, key: impl Into<Vec<u8>>) -> Result<(), Error> {
         let key = key.into();
         self.check(key.len(), 0)?;
-        self.changes.insert(key, None);
+        self.set(key, None);
         Ok(())
+    }
+
+    /// Hashes a key once, however often it is set.
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        match self.changes.entry(key) {
+            Entry::Occupied(mut change) => change.get_mut().value = value,
+            Entry::Vacant(place) => {
+                let hash = key_hash(place.key());
+                place.insert(Changed { hash, value });
+            }
+        }
     }
 
     fn check(&self, key: usize, value: usize) -> Result<(), Error> {
@@ -121,9 +142,9 @@ impl<K: KeyValue> Draft<K> {
     /// If a node has to be read from the store and cannot be, or is damaged.
     pub fn seal(self) -> Result<View<K>, Error> {
         check_epoch(&self.core, self.epoch)?;
-        let changes = self.changes.iter().map(|(key, value)| KeyChange {
-            key: key_hash(key),
-            value: value.as_deref().map(value_hash),
+        let changes = self.changes.values().map(|change| KeyChange {
+            key: change.hash,
+            value: change.value.as_deref().map(value_hash),
         });
         let changes: Vec<_> = changes.collect();
         let tree = self.tree.apply(self.height, &changes, self.threads, &*self.core)?;
@@ -265,8 +286,8 @@ fn changed<K>(mut base: Base<K>, key: &[u8]) -> Result<Option<Vec<u8>>, Option<u
     loop {
         match base {
             Base::View(view) => {
-                if let Some(value) = view.0.changes.get(key) {
-                    return Ok(value.clone());
+                if let Some(change) = view.0.changes.get(key) {
+                    return Ok(change.value.clone());
                 }
                 let next = view.0.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 base = next;
