@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_few_short_messages_need_no_room_of_all_and_more_are_dropped() {
-        let mut limits = Limits::default();
-        limits.outbound_pool = PoolConfig { at_large: 0, node_at_large_max: 0, validators: 0 };
+        let nothing = PoolConfig { at_large: 0, node_at_large_max: 0, validators: 0 };
+        let limits = Limits { outbound_pool: nothing, ..Limits::default() };
         let inbound = Arc::new(Inbound::new(&limits, Clock::new()));
         let link = Link::new(ConnectionId(1), NodeId::EMPTY, &limits, inbound);
         let body = build::app_gossip(Id::EMPTY, vec![1; 156].into());

@@ -95,3 +95,22 @@ fn what_gathered_in_one_lane_is_written_where_it_is() {
     assert!(matches!(waiting.offer_short(&short, |_, _| false), Pushed::Dropped(_)));
     assert!(waiting.is_empty() && waiting.short.iter().all(|chunks| chunks.chunks.is_empty()));
 }
+
+#[test]
+fn a_piece_of_which_some_was_taken_is_not_passed_as_a_whole() {
+    let (mut chunks, mut spare, mut out) = (Chunks::default(), Vec::new(), Vec::new());
+    let body = message(3, 1, 200);
+    let short = Short::of(&body).unwrap().unwrap();
+    for _ in 0..3 {
+        chunks.push(&short, &mut spare);
+    }
+    assert_eq!(chunks.whole(2 * short.len()), None);
+    chunks.take(short.len(), &mut out);
+    assert_eq!(chunks.whole(3 * short.len()), None);
+    for _ in 0..2 {
+        chunks.take(short.len(), &mut out);
+    }
+    assert!(out == frame(&body).bytes().repeat(3) && chunks.chunks.is_empty());
+    chunks.push(&short, &mut spare);
+    assert_eq!(chunks.whole(short.len()).as_deref(), Some(&frame(&body).bytes()[..]));
+}
