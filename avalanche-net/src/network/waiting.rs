@@ -15,7 +15,7 @@ const IDLE_FRAMES: usize = 8;
 /// The frames that wait for one peer.
 ///
 /// A short frame for this peer alone is written where it waits, behind those of its lane before it:
-/// so what has gathered is one piece of memory already when its turn comes, and is written as it is.
+/// so what has gathered is one piece of memory when its turn comes, and is written as it is.
 /// Frames that many peers share, and long ones, wait as they are.
 #[derive(Debug)]
 pub(super) struct Waiting {

@@ -11,7 +11,7 @@ use crate::CloseReason;
 
 /// Ends a connection whose peer is too slow.
 ///
-/// Reads say until when they wait, and that is all that they do: the timer, in a part of the task of
+/// Reads say until when they wait, and do no more than that. The timer, in a part of the task of
 /// its own, fires at the earliest time that may be one, and looks. Nearly all reads end long before
 /// their deadline, and a timer costs more to move, or to look at, than to leave.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! The kinds of which there are most, read and written without the generated code.
 //!
 //! Votes, queries, blocks and messages of applications are nearly all that a node sends, and nearly
-//! all of them come in the one encoding that everybody uses: fields in order, each at most once. The
-//! generated code takes any encoding, and shares the frame anew for each field that it passes; each
-//! sharing counts in memory that all cores see. What it read is measured again for fields that it
-//! skipped, and lists are weighed before. Here a frame is looked through once.
+//! all of them come in the one encoding that everybody uses: fields in order, each at most once.
+//! The generated code takes any encoding, and shares the frame anew for each field that it passes;
+//! each sharing counts in memory that all cores see. What it read is measured again for fields that
+//! it skipped, and lists are weighed before. Here a frame is looked through once.
 //!
 //! Whatever is unusual is left to the generated code: an unknown field, another order, a field that
 //! comes twice, an id of another length. So nothing is decided here; the tests hold both against

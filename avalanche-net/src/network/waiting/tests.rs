@@ -24,7 +24,7 @@ fn frame(body: &Body) -> Frame {
     Encoder::new(Compression::None).encode(body).unwrap()
 }
 
-/// Short frames, shared ones and long ones in any order give the bytes that a queue of frames gives.
+/// Short, shared and long frames in any order give the bytes that a queue of frames gives.
 #[test]
 fn bytes_are_those_of_the_frames_in_the_order_of_the_queue() {
     let counts = [Cell::new(0_u32), Cell::new(0), Cell::new(0)];
