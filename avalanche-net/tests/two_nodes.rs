@@ -182,6 +182,13 @@ async fn messages_go_to_the_inbox_that_their_chain_has_now() -> Result {
         // Another one for the chain of the last message.
         drop(std::mem::replace(&mut inboxes[1], bob.network.register(Id::new([6; 32]))?));
         inboxes[1] = bob.network.register(chains[1])?;
+        for number in [20, 21] {
+            let body = build::app_gossip(chains[1], vec![number].into());
+            assert_eq!(ada.network.send(&[bob.id()], body)?.queued, [bob.id()]);
+            assert!(timeout(PATIENCE, inboxes[1].recv()).await?.is_some());
+            drop(std::mem::replace(&mut inboxes[1], bob.network.register(Id::new([6; 32]))?));
+            inboxes[1] = bob.network.register(chains[1])?;
+        }
     }
     Ok(())
 }
