@@ -143,6 +143,56 @@ async fn what_is_sent_arrives_in_order_and_what_is_not_is_said() -> Result {
     Ok(())
 }
 
+/// The inbox of the last message is not looked up again: a new one gets its messages all the same,
+/// and those of other chains in between go where they belong, also when few fit at once.
+#[tokio::test]
+async fn messages_go_to_the_inbox_that_their_chain_has_now() -> Result {
+    let mut few = config();
+    few.limits.messages_in_work = 3;
+    let (ada, bob) = (Node::start(config()).await?, Node::start(few).await?);
+    ada.network.connect(bob.network.local_addr());
+    ada.meets(bob.id()).await?;
+    bob.meets(ada.id()).await?;
+    let chains = [CHAIN, Id::new([4; 32])];
+    let mut inboxes = [bob.network.register(chains[0])?, bob.network.register(chains[1])?];
+    for round in 0..3_u8 {
+        for number in 0..12_u8 {
+            // A chain without an inbox in between.
+            for chain in [chains[usize::from(number / 2 % 2)], Id::new([5; 32])] {
+                let sent =
+                    ada.network.send(&[bob.id()], build::app_gossip(chain, vec![number].into()))?;
+                assert_eq!(sent.queued, [bob.id()]);
+            }
+        }
+        for number in 0..12_u8 {
+            let at = usize::from(number / 2 % 2);
+            let delivery = timeout(PATIENCE, inboxes[at].recv()).await?.ok_or("closed")?;
+            let Body::AppGossip(gossip) = &delivery.body else { return Err("other".into()) };
+            let chain = chains[at].as_bytes().as_slice();
+            assert_eq!((gossip.app_bytes[0], &gossip.chain_id[..]), (number, chain));
+        }
+        let undeliverable = 12 * u64::from(round + 1);
+        let counted = async {
+            while bob.network.stats().undeliverable < undeliverable {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(PATIENCE, counted).await?;
+        assert_eq!(bob.network.stats().undeliverable, undeliverable);
+        // Another one for the chain of the last message.
+        drop(std::mem::replace(&mut inboxes[1], bob.network.register(Id::new([6; 32]))?));
+        inboxes[1] = bob.network.register(chains[1])?;
+        for number in [20, 21] {
+            let body = build::app_gossip(chains[1], vec![number].into());
+            assert_eq!(ada.network.send(&[bob.id()], body)?.queued, [bob.id()]);
+            assert!(timeout(PATIENCE, inboxes[1].recv()).await?.is_some());
+            drop(std::mem::replace(&mut inboxes[1], bob.network.register(Id::new([6; 32]))?));
+            inboxes[1] = bob.network.register(chains[1])?;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_ban_ends_the_connection_and_lifting_it_lets_the_node_back() -> Result {
     let (ada, bob) = pair().await?;

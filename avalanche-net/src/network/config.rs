@@ -35,8 +35,9 @@ pub struct NetworkConfig {
 /// All memory that peers can make this node use is bounded by these: at most
 /// [`Limits::inbound_pool`] for messages that were read, decompressed and with their lists;
 /// [`Limits::outbound_pool`] for those that are to be sent; and for each connection the buffers of
-/// TLS, twice the longest frame that is coming, one message that is being decoded, and 64 KiB of
-/// short messages for which there is no room in the pool.
+/// TLS, twice the longest frame that is coming, one message that is being decoded, 64 KiB of short
+/// messages that were read, and 4 KiB of frames that are to be sent. Those 64 and 4 KiB are used
+/// before the pools.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The longest time in which a whole message comes, also a ping: 30 s.

@@ -80,6 +80,10 @@ impl Clock {
         Moment { now: self.now(), unix }
     }
 
+    pub(crate) fn timestamp(self, at: Instant) -> Timestamp {
+        Timestamp::ZERO.after(at.saturating_duration_since(self.origin))
+    }
+
     pub(crate) fn instant(self, at: Timestamp) -> Instant {
         self.origin + at.since(Timestamp::ZERO)
     }

@@ -204,8 +204,7 @@ impl Network {
     ///
     /// [`EncodeError::TooLarge`] if the message is over the limit of the protocol.
     pub fn send(&self, nodes: &[NodeId], body: Body) -> Result<Sent, EncodeError> {
-        let frame = self.shared.encode(body)?;
-        Ok(self.shared.push_to_each(nodes, frame))
+        self.shared.send(nodes, body)
     }
 
     /// Asks the application of another node, and waits for its answer.

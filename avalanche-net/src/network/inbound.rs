@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId, Timestamp};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::config::Limits;
 use super::driver::Clock;
@@ -45,7 +45,7 @@ struct Stakes {
     total: u64,
 }
 
-/// The room of one connection for a few messages, for when there is none in the buffer for all.
+/// The room of one connection for a few messages, besides the buffer for all.
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
     used: AtomicBool,
@@ -53,15 +53,20 @@ pub(crate) struct Spare {
     freed: Notify,
 }
 
-/// Bytes in the buffer for what peers sent; given back when this is dropped.
+/// Room for what peers sent; given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
-    inbound: Arc<Inbound>,
-    ticket: Option<throttle::Ticket>,
+    room: Room,
     /// Bytes that were asked for.
     bytes: usize,
-    /// The room of one connection that is used instead.
-    spare: Option<Arc<Spare>>,
+}
+
+#[derive(Debug)]
+enum Room {
+    /// Of the buffer for all.
+    Shared(Arc<Inbound>, Option<throttle::Ticket>),
+    /// Of one connection.
+    Spare(Arc<Spare>),
 }
 
 impl Held {
@@ -72,13 +77,25 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.inbound.release(ticket);
+        match &mut self.room {
+            Room::Shared(inbound, ticket) => {
+                if let Some(ticket) = ticket.take() {
+                    inbound.release(ticket);
+                }
+            }
+            Room::Spare(spare) => {
+                spare.used.store(false, Ordering::Release);
+                spare.freed.notify_one();
+            }
         }
-        if let Some(spare) = &self.spare {
-            spare.used.store(false, Ordering::Release);
-            spare.freed.notify_one();
-        }
+    }
+}
+
+impl Spare {
+    /// Takes it if it is free.
+    fn try_hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let free = !self.used.swap(true, Ordering::AcqRel);
+        free.then(|| Held { room: Room::Spare(Arc::clone(self)), bytes })
     }
 }
 
@@ -142,50 +159,53 @@ impl Inbound {
         }
     }
 
-    /// Waits until a peer uses no more of the processor than it may.
-    pub(crate) async fn pace_cpu(&self, node_id: &NodeId) {
+    /// Waits until a peer uses no more of the processor than it may; says whether it had to.
+    pub(crate) async fn pace_cpu(&self, node_id: &NodeId) -> bool {
+        let mut waited = false;
         loop {
             let wait = lock(&self.cpu).wait(node_id, self.stake(node_id), self.clock.now());
             if wait.is_zero() {
-                return;
+                return waited;
             }
             self.wait(wait).await;
+            waited = true;
         }
+    }
+
+    /// The time, as the throttles have it.
+    pub(crate) fn timestamp(&self, at: Instant) -> Timestamp {
+        self.clock.timestamp(at)
     }
 
     /// Takes in that messages of these peers kept a core busy for so long.
-    pub(crate) fn record_cpu(&self, messages: &[(NodeId, u32)], busy: Duration) {
-        let total: u32 = messages.iter().map(|(_, count)| *count).sum();
+    pub(crate) fn record_cpu(&self, busy: impl IntoIterator<Item = (NodeId, Duration)>) {
         let now = self.clock.now();
         let mut cpu = lock(&self.cpu);
-        for (node_id, count) in messages {
-            let share = busy.saturating_mul(*count).checked_div(total).unwrap_or_default();
-            cpu.record(*node_id, share, now);
-        }
+        busy.into_iter().for_each(|(node_id, busy)| cpu.record(node_id, busy, now));
     }
 
-    /// As [`Inbound::hold`], for little: where there is no room the connection uses its own, and
-    /// waits at most for what it used that for before. So peers that fill the buffer with long
+    /// As [`Inbound::hold`], for little: the connection uses its own room, the buffer for all while
+    /// its own is in use, and waits where neither has any. So peers that fill the buffer with long
     /// messages, or only announce those, cannot keep others from shaking hands, answering pings and
-    /// voting.
+    /// voting; and what is handled before more comes costs no lock that all share.
     pub(crate) async fn hold_little(
         self: &Arc<Self>,
         node_id: NodeId,
         bytes: usize,
         spare: &Arc<Spare>,
     ) -> Held {
-        let mut held = Held { inbound: Arc::clone(self), ticket: None, bytes, spare: None };
+        if let Some(held) = spare.try_hold(bytes) {
+            return held;
+        }
         loop {
             let freed = spare.freed.notified();
-            held.ticket = self.try_acquire(node_id, bytes);
-            if held.ticket.is_some() {
+            if let Some(ticket) = self.try_acquire(node_id, bytes) {
+                return Held { room: Room::Shared(Arc::clone(self), Some(ticket)), bytes };
+            }
+            if let Some(held) = spare.try_hold(bytes) {
                 return held;
             }
             self.waits.fetch_add(1, Ordering::Relaxed);
-            if !spare.used.swap(true, Ordering::AcqRel) {
-                held.spare = Some(Arc::clone(spare));
-                return held;
-            }
             freed.await;
         }
     }
@@ -219,7 +239,7 @@ impl Inbound {
             }
         };
         // From here on, dropping gives the bytes back.
-        let held = Held { inbound: Arc::clone(self), ticket, bytes, spare: None };
+        let held = Held { room: Room::Shared(Arc::clone(self), ticket), bytes };
         while let Some(woken) = &waiting {
             self.waits.fetch_add(1, Ordering::Relaxed);
             woken.notified().await;
@@ -258,7 +278,43 @@ impl Inbound {
         }
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Cores that a peer uses.
+    #[cfg(test)]
+    pub(crate) fn cpu_usage(&self, node_id: &NodeId) -> f64 {
+        lock(&self.cpu).usage(node_id, self.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::throttle::PoolConfig;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_room_for_one_group_whatever_others_hold() {
+        let limits = Limits {
+            inbound_pool: PoolConfig { at_large: 100, node_at_large_max: 100, validators: 0 },
+            ..Limits::default()
+        };
+        let inbound = Arc::new(Inbound::new(&limits, Clock::new()));
+        let [one, other] = [1, 2].map(|byte| NodeId::new([byte; 20]));
+        let spares: [Arc<Spare>; 2] = Default::default();
+        let left = || lock(&inbound.bytes).throttle.left().0;
+        // Its own room first, then that of all.
+        let first = inbound.hold_little(one, 60, &spares[0]).await;
+        assert_eq!((left(), first.bytes()), (100, 60));
+        let second = inbound.hold_little(one, 60, &spares[0]).await;
+        assert_eq!(left(), 40);
+        // There is no room for all any more: another peer has its own.
+        let of_other = inbound.hold_little(other, 60, &spares[1]).await;
+        assert_eq!((left(), inbound.waits()), (40, 0));
+        let wait = Duration::from_secs(1);
+        let third = tokio::time::timeout(wait, inbound.hold_little(one, 60, &spares[0]));
+        assert!(third.await.is_err() && inbound.waits() > 0);
+        drop(first);
+        let third = inbound.hold_little(one, 60, &spares[0]).await;
+        assert_eq!(left(), 40);
+        drop((second, third, of_other));
+        assert_eq!(left(), 100);
     }
 }

@@ -1,7 +1,9 @@
 //! What peers sent to a chain, in bounded lanes.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId};
@@ -73,6 +75,10 @@ struct Lanes {
     /// Turns since a lane that is not the first was served.
     turns: u32,
     closed: bool,
+    /// Wakes the user who found nothing. In here, so that delivering has one lock to pass.
+    reader: Option<Waker>,
+    /// Somebody waits for room in the lane of consensus.
+    waits_for_room: bool,
 }
 
 #[derive(Debug, Default)]
@@ -98,8 +104,6 @@ pub(crate) struct InboxShared {
     config: InboxConfig,
     lanes: Mutex<Lanes>,
     stats: Mutex<InboxStats>,
-    /// A message came, or the inbox closed.
-    arrived: Notify,
     /// The consensus lane has room again.
     room: Notify,
 }
@@ -126,8 +130,28 @@ pub struct Inbox {
     /// Whose messages were returned last, how many, and when.
     handed: Vec<(NodeId, u32)>,
     handed_at: Instant,
+    /// Time that is not recorded yet, and its sum.
+    busy: Vec<(NodeId, Duration)>,
+    busy_sum: Duration,
     /// Room for the message that is returned next.
     one: Vec<Delivery>,
+}
+
+/// Time of the processor is recorded once it is as much, so that a short message costs no lock that
+/// all share. Less is accounted for late, or not if nothing follows.
+const BUSY_MIN: Duration = Duration::from_micros(100);
+/// Peers whose time waits to be recorded, at most.
+const BUSY_PEERS_MAX: usize = 64;
+
+/// What became of messages that were to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// All are in their lanes, or dropped.
+    All,
+    /// The lane of consensus has no room.
+    Full,
+    /// The inbox is closed; nothing was taken.
+    Closed,
 }
 
 /// The lane of a class; control messages never come here.
@@ -141,13 +165,18 @@ const fn lane(class: Class) -> usize {
 
 impl InboxShared {
     fn new(chain: Id, config: InboxConfig) -> Self {
-        let lanes = Lanes { lanes: Default::default(), turns: 0, closed: false };
+        let lanes = Lanes {
+            lanes: Default::default(),
+            turns: 0,
+            closed: false,
+            reader: None,
+            waits_for_room: false,
+        };
         Self {
             chain,
             config,
             lanes: Mutex::new(lanes),
             stats: Mutex::default(),
-            arrived: Notify::new(),
             room: Notify::new(),
         }
     }
@@ -174,77 +203,149 @@ impl InboxShared {
 
     /// Takes what there is room for out of `messages`, in order; what is left are consensus
     /// messages and whatever comes behind them.
-    fn take(&self, messages: &mut VecDeque<Delivery>) {
-        let (mut dropped_sync, mut dropped_app, mut was_empty) = (0, 0, false);
-        let mut dropped = Vec::new();
-        {
+    fn take(&self, messages: &mut VecDeque<Delivery>) -> Taken {
+        let (mut dropped, mut taken) = (Vec::new(), Taken::All);
+        let reader = {
             let mut lanes = self.lock();
             if lanes.closed {
-                messages.clear();
-                return;
+                return Taken::Closed;
             }
-            was_empty |= lanes.is_empty();
+            lanes.take_alike(messages, &self.config);
             while let Some(message) = messages.pop_front() {
                 let class = message.op.class();
                 let Some(lane) = lanes.lanes.get_mut(lane(class)) else { continue };
-                let full = lane.waiting.len() >= self.config.lane_messages
-                    || lane.bytes >= self.config.lane_bytes;
-                match class {
-                    Class::Control | Class::Consensus if full => {
-                        messages.push_front(message);
-                        break;
-                    }
-                    Class::Sync if full => dropped_sync += 1,
-                    Class::App if full => dropped_app += 1,
-                    _ => {
-                        lane.bytes = lane.bytes.saturating_add(message.len);
-                        lane.waiting.push_back(message);
-                        continue;
-                    }
+                if !lane.is_full(&self.config) {
+                    lane.push(message);
+                } else if matches!(class, Class::Control | Class::Consensus) {
+                    messages.push_front(message);
+                    lanes.waits_for_room = true;
+                    taken = Taken::Full;
+                    break;
+                } else {
+                    // Its ticket takes locks: it is dropped when this one is free.
+                    dropped.push(message);
                 }
-                // Its ticket takes locks: it is dropped when this one is free.
-                dropped.push(message);
             }
+            // Nothing is taken out while a lane is full: who reads was woken, or is about to look.
+            lanes.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
         }
-        if was_empty {
-            self.arrived.notify_one();
-        }
-        if dropped_sync + dropped_app > 0 {
+        if !dropped.is_empty() {
+            let sync = dropped.iter().filter(|message| message.op.class() == Class::Sync).count();
             self.count(|stats| {
-                stats.dropped_sync += dropped_sync;
-                stats.dropped_app += dropped_app;
+                stats.dropped_sync += sync as u64;
+                stats.dropped_app += (dropped.len() - sync) as u64;
             });
         }
+        taken
     }
 
-    /// Delivers all `messages`, waiting for room in the lane of consensus.
-    pub(crate) async fn deliver(&self, messages: &mut VecDeque<Delivery>) {
-        loop {
+    /// Delivers all `messages`, waiting for room in the lane of consensus. False, and some are
+    /// left, if the inbox is closed.
+    pub(crate) async fn deliver(&self, messages: &mut VecDeque<Delivery>) -> bool {
+        let mut taken = self.take(messages);
+        while taken == Taken::Full {
+            // Before it looks again, so that no room is missed.
             let room = self.room.notified();
-            self.take(messages);
-            if messages.is_empty() {
-                return;
+            taken = self.take(messages);
+            if taken == Taken::Full {
+                room.await;
             }
-            room.await;
         }
+        taken == Taken::All
     }
 
     /// Nothing is taken any more, and what waits is dropped.
     pub(crate) fn close(&self) {
-        let drained = {
+        let (drained, reader) = {
             let mut lanes = self.lock();
             lanes.closed = true;
-            std::mem::take(&mut lanes.lanes)
+            (std::mem::take(&mut lanes.lanes), lanes.reader.take())
         };
         drop(drained);
-        self.arrived.notify_waiters();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
         self.room.notify_waiters();
     }
 }
 
+impl Lane {
+    fn is_full(&self, config: &InboxConfig) -> bool {
+        self.waiting.len() >= config.lane_messages || self.bytes >= config.lane_bytes
+    }
+
+    fn push(&mut self, message: Delivery) {
+        self.bytes = self.bytes.saturating_add(message.len);
+        self.waiting.push_back(message);
+    }
+}
+
 impl Lanes {
-    fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.waiting.is_empty())
+    /// Messages that wait.
+    fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.waiting.len()).sum()
+    }
+
+    /// Takes all of `messages` in one piece, if they belong to one lane that has room for them.
+    fn take_alike(&mut self, messages: &mut VecDeque<Delivery>, config: &InboxConfig) {
+        let Some(first) = messages.front().map(|message| lane(message.op.class())) else { return };
+        let alike = messages.iter().all(|message| lane(message.op.class()) == first);
+        let Some(lane) = self.lanes.get_mut(first).filter(|_| alike) else { return };
+        let bytes = messages.iter().fold(lane.bytes, |sum, each| sum.saturating_add(each.len));
+        if lane.waiting.len() + messages.len() > config.lane_messages || bytes > config.lane_bytes {
+            return;
+        }
+        lane.bytes = bytes;
+        if lane.waiting.is_empty() {
+            std::mem::swap(&mut lane.waiting, messages);
+        } else {
+            lane.waiting.append(messages);
+        }
+    }
+
+    /// Moves up to `most` messages that are of use to the end of `into`.
+    fn drain(
+        &mut self,
+        most: usize,
+        now: Instant,
+        into: &mut Vec<Delivery>,
+        expired: &mut Vec<Delivery>,
+    ) {
+        if into.is_empty() && self.pass_alike(most, now, into) {
+            return;
+        }
+        let before = into.len();
+        while into.len() - before < most {
+            match self.next() {
+                Some(message) if message.expires.is_some_and(|at| at <= now) => {
+                    expired.push(message);
+                }
+                Some(message) => into.push(message),
+                None => break,
+            }
+        }
+    }
+
+    /// Passes all that waits in one piece, if it is no more than `most` and in one lane, and all is
+    /// of use. `into` is empty; what memory it has goes to the lane.
+    fn pass_alike(&mut self, most: usize, now: Instant, into: &mut Vec<Delivery>) -> bool {
+        let mut lanes = self.lanes.iter_mut().filter(|lane| !lane.waiting.is_empty());
+        let (Some(lane), None) = (lanes.next(), lanes.next()) else { return false };
+        let is_late = |message: &Delivery| message.expires.is_some_and(|at| at <= now);
+        // One or two are moved faster than their memory is.
+        let count = lane.waiting.len();
+        if count > most || count < 4 || lane.waiting.iter().any(is_late) {
+            return false;
+        }
+        // Turns count messages, also where only one lane has any.
+        self.turns = self.turns.wrapping_add(u32::try_from(count).unwrap_or(u32::MAX));
+        lane.bytes = 0;
+        let emptied = VecDeque::from(std::mem::take(into));
+        *into = std::mem::replace(&mut lane.waiting, emptied).into();
+        true
     }
 
     /// The next message: of consensus, but once in so many turns of another lane.
@@ -275,6 +376,8 @@ impl Inbox {
             inbound,
             handed: Vec::new(),
             handed_at: Instant::now(),
+            busy: Vec::new(),
+            busy_sum: Duration::ZERO,
             one: Vec::new(),
         }
     }
@@ -308,39 +411,42 @@ impl Inbox {
     /// Cancel safe: messages are taken only when this returns.
     pub async fn recv_many(&mut self, into: &mut Vec<Delivery>, most: usize) -> usize {
         self.handled();
-        let shared = Arc::clone(&self.shared);
-        loop {
-            let arrived = shared.arrived.notified();
-            let (taken, closed) = self.take(into, most);
-            if taken > 0 || closed || most == 0 {
-                self.hand(into.get(into.len() - taken..).unwrap_or_default());
-                return taken;
-            }
-            arrived.await;
-        }
+        let taken = poll_fn(|cx| self.take(into, most, Some(cx))).await;
+        self.hand(into.get(into.len() - taken..).unwrap_or_default());
+        taken
     }
 
     /// Moves up to `most` of the messages that are there to the end of `into`, without waiting;
     /// returns how many. They are handled together with those that were returned last.
     pub fn try_recv_many(&mut self, into: &mut Vec<Delivery>, most: usize) -> usize {
-        let (taken, _closed) = self.take(into, most);
+        let Poll::Ready(taken) = self.take(into, most, None) else { return 0 };
         self.hand(into.get(into.len() - taken..).unwrap_or_default());
         taken
     }
 
     /// Says that the messages that were returned last are handled.
     pub fn handled(&mut self) {
-        if !self.handed.is_empty() {
-            self.inbound.record_cpu(&self.handed, self.handed_at.elapsed());
-            self.handed.clear();
+        if self.handed.is_empty() {
+            return;
+        }
+        let busy = self.handed_at.elapsed();
+        let messages: u32 = self.handed.iter().map(|(_, count)| *count).sum();
+        for (node_id, count) in self.handed.drain(..) {
+            let share = busy.saturating_mul(count).checked_div(messages).unwrap_or_default();
+            match self.busy.last_mut() {
+                Some((last, sum)) if *last == node_id => *sum = sum.saturating_add(share),
+                _ => self.busy.push((node_id, share)),
+            }
+        }
+        self.busy_sum = self.busy_sum.saturating_add(busy);
+        if self.busy_sum >= BUSY_MIN || self.busy.len() >= BUSY_PEERS_MAX {
+            self.inbound.record_cpu(self.busy.drain(..));
+            self.busy_sum = Duration::ZERO;
         }
     }
 
     /// Remembers whose messages are being handled from now on.
     fn hand(&mut self, messages: &[Delivery]) {
-        if self.handed.is_empty() {
-            self.handed_at = Instant::now();
-        }
         for message in messages {
             match self.handed.last_mut() {
                 Some((node_id, count)) if *node_id == message.node_id => *count += 1,
@@ -349,30 +455,41 @@ impl Inbox {
         }
     }
 
-    fn take(&self, into: &mut Vec<Delivery>, most: usize) -> (usize, bool) {
-        let mut expired = Vec::new();
-        let (before, closed) = {
+    /// Takes up to `most` messages. Pending if there are none, and then whoever asks is woken by
+    /// the next one, if he wants to be.
+    fn take(
+        &mut self,
+        into: &mut Vec<Delivery>,
+        most: usize,
+        cx: Option<&mut Context<'_>>,
+    ) -> Poll<usize> {
+        let (mut expired, before) = (Vec::new(), into.len());
+        let (is_over, room) = {
             let mut lanes = self.shared.lock();
-            // One look at the clock for all: a message can be late by the time that this takes.
-            let now = Instant::now();
-            let before = into.len();
-            while into.len() - before < most {
-                match lanes.next() {
-                    Some(message) if message.expires.is_some_and(|at| at <= now) => {
-                        expired.push(message);
-                    }
-                    Some(message) => into.push(message),
-                    None => break,
+            if lanes.waiting() > 0 {
+                // One look at the clock for all: a message can be late by the time that this takes.
+                let now = Instant::now();
+                if self.handed.is_empty() {
+                    self.handed_at = now;
                 }
+                lanes.drain(most, now, into, &mut expired);
             }
-            (before, lanes.closed)
+            let is_over = into.len() > before || lanes.closed || most == 0;
+            if let Some(cx) = cx
+                && !is_over
+            {
+                lanes.reader = Some(cx.waker().clone());
+            }
+            (is_over, std::mem::take(&mut lanes.waits_for_room))
         };
         if !expired.is_empty() {
             self.shared.count(|stats| stats.expired += expired.len() as u64);
         }
-        // Those who wait for room register before they look, so that none misses this.
-        self.shared.room.notify_waiters();
-        (into.len() - before, closed)
+        if room {
+            // Those who wait for room register before they look, so that none misses this.
+            self.shared.room.notify_waiters();
+        }
+        if is_over { Poll::Ready(into.len() - before) } else { Poll::Pending }
     }
 }
 

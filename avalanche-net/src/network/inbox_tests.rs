@@ -32,14 +32,15 @@ impl Bench {
             Class::App => build::app_request(CHAIN, name, wait, Vec::new().into()),
         };
         let held = self.inbound.hold(NodeId::EMPTY, 10).await;
-        let places = self.places.take(1).await;
+        let ticket = Ticket::new(&self.places);
+        ticket.fill(held, self.places.take(1).await);
         Delivery {
             node_id: NodeId::EMPTY,
             op: Op::of(&body).unwrap(),
             body,
             expires: deadline.map(|left| Instant::now() + left),
             len: 10,
-            _ticket: Ticket::new(held, Arc::clone(&self.places), places),
+            _ticket: ticket,
         }
     }
 }
@@ -199,4 +200,66 @@ async fn what_came_meanwhile_is_taken_without_waiting() {
     inbox.handled();
     assert_eq!(inbox.recv_many(&mut taken, 8).await, 1);
     assert_eq!(inbox.try_recv_many(&mut taken, 8), 0);
+}
+
+/// Messages of one lane pass in one piece; that changes neither their order nor what fits.
+#[tokio::test(start_paused = true)]
+async fn a_piece_of_one_lane_keeps_order_bounds_and_turns() {
+    let bench = Bench::new();
+    let mut inbox = bench.inbox(lanes_of(10));
+    let mut taken = Vec::new();
+    for (first, count, kept) in [(0, 6, 6), (10, 3, 3), (20, 4, 1)] {
+        let mut messages = VecDeque::new();
+        for at in first..first + count {
+            messages.push_back(bench.message(Class::App, at, None).await);
+        }
+        assert!(inbox.shared.deliver(&mut messages).await);
+        assert!(messages.is_empty());
+        assert_eq!(inbox.stats().dropped_app, u64::from(count - kept));
+    }
+    assert_eq!(bench.places.taken(), 10);
+    // All in one piece, then what is asked for one by one.
+    assert_eq!(inbox.recv_many(&mut taken, 100).await, 10);
+    let names: Vec<_> = taken.drain(..).map(|message| name(&message)).collect();
+    assert_eq!(names, [0, 1, 2, 3, 4, 5, 10, 11, 12, 20]);
+    assert_eq!(bench.places.taken(), 0);
+    let mut messages = VecDeque::new();
+    for at in 0..8 {
+        let late = (at == 5).then_some(Duration::ZERO);
+        messages.push_back(bench.message(Class::App, at, late).await);
+    }
+    assert!(inbox.shared.deliver(&mut messages).await);
+    assert_eq!(inbox.recv_many(&mut taken, 100).await, 7, "one is late");
+    assert_eq!(inbox.stats().expired, 1);
+    assert_eq!(inbox.shared.lock().turns, 10 + 9, "a turn for each, and one that found nothing");
+    assert_eq!(inbox.shared.lock().lanes.iter().map(|lane| lane.bytes).sum::<usize>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_is_recorded_once_there_is_enough_of_it_and_none_is_lost() {
+    let bench = Bench::new();
+    let mut inbox = bench.inbox(InboxConfig::default());
+    let mut taken = Vec::new();
+    for at in 0..10_u32 {
+        let mut messages = VecDeque::from([bench.message(Class::App, at, None).await]);
+        inbox.shared.deliver(&mut messages).await;
+        inbox.recv_many(&mut taken, 8).await;
+        tokio::time::advance(Duration::from_millis(1) / 25).await;
+        inbox.handled();
+        let unrecorded = 40 * ((at + 1) % 3);
+        assert_eq!(inbox.busy_sum, Duration::from_micros(unrecorded.into()), "{at}");
+    }
+    let busy = bench.inbound.cpu_usage(&NodeId::EMPTY) * 15.0 / std::f64::consts::LN_2;
+    assert!((busy - 360e-6).abs() < 5e-6, "{busy} s of 9 times 40 us");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_inbox_takes_nothing_and_says_so() {
+    let bench = Bench::new();
+    let inbox = bench.inbox(InboxConfig::default());
+    let shared = Arc::clone(&inbox.shared);
+    drop(inbox);
+    let mut messages = VecDeque::from([bench.message(Class::App, 1, None).await]);
+    assert!(!shared.deliver(&mut messages).await);
+    assert_eq!(messages.len(), 1);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use avalanche_consensus::NodeId;
 use tokio::sync::Notify;
@@ -9,14 +10,18 @@ use tokio::sync::Notify;
 use super::config::Limits;
 use super::inbound::{Inbound, Spare};
 use super::ticket::Places;
+use super::waiting::{Outgoing, Waiting};
 use crate::CloseReason;
 use crate::control::ConnectionId;
-use crate::queue::{Outbound, Pushed};
-use crate::wire::Frame;
+use crate::queue::Pushed;
+use crate::wire::{Class, Frame, Short};
 
 /// Room in the buffer for all peers is taken in steps of so many bytes, so that a small frame
 /// seldom asks for any.
 const RESERVE_STEP: usize = 32 * 1024;
+/// What a connection may have waiting besides: a few short messages to a peer that reads them take
+/// no lock that all share.
+const OWN_BYTES: usize = 4 * 1024;
 
 /// One connection.
 #[derive(Debug)]
@@ -29,8 +34,6 @@ pub(crate) struct Link {
     pub(crate) spare: Arc<Spare>,
     inbound: Arc<Inbound>,
     queue: Mutex<Queue>,
-    /// The queue was empty and is not.
-    filled: Notify,
     /// The handshake is complete: messages for chains flow.
     established: AtomicBool,
     reason: OnceLock<CloseReason>,
@@ -40,9 +43,12 @@ pub(crate) struct Link {
 /// What waits to be written.
 #[derive(Debug)]
 struct Queue {
-    frames: Outbound<Frame>,
+    frames: Waiting,
     /// Bytes of the buffer for all peers that this link has taken.
     reserved: usize,
+    /// Wakes the writer that found nothing here. Beside the frames, so that whoever queues one and
+    /// whoever takes it has one lock to pass, not two.
+    writer: Option<Waker>,
 }
 
 impl Link {
@@ -58,8 +64,11 @@ impl Link {
             places: Arc::new(Places::new(limits.messages_in_work)),
             spare: Arc::default(),
             inbound,
-            queue: Mutex::new(Queue { frames: Outbound::new(&limits.queue), reserved: 0 }),
-            filled: Notify::new(),
+            queue: Mutex::new(Queue {
+                frames: Waiting::new(&limits.queue),
+                reserved: 0,
+                writer: None,
+            }),
             established: AtomicBool::new(false),
             reason: OnceLock::new(),
             closing: Notify::new(),
@@ -72,12 +81,24 @@ impl Link {
 
     /// Queues a frame, and wakes the writer if it sleeps.
     pub(crate) fn push(&self, frame: Frame) -> Pushed {
-        let (pushed, was_empty) = {
+        self.push_by(|waiting, acquire| waiting.offer(frame, acquire))
+    }
+
+    /// Queues a message that becomes a frame only if there is room for it.
+    pub(crate) fn push_short(&self, short: &Short<'_>) -> Pushed {
+        self.push_by(|waiting, acquire| waiting.offer_short(short, acquire))
+    }
+
+    fn push_by(
+        &self,
+        offer: impl FnOnce(&mut Waiting, &mut dyn FnMut(Class, usize) -> bool) -> Pushed,
+    ) -> Pushed {
+        let (pushed, writer) = {
             let mut queue = self.queue();
-            let Queue { frames, reserved } = &mut *queue;
-            let (waiting, was_empty) = (frames.bytes(), frames.is_empty());
-            let pushed = frames.offer(frame, |class, len| {
-                if waiting.saturating_add(len) <= *reserved {
+            let Queue { frames, reserved, writer } = &mut *queue;
+            let waiting = frames.bytes();
+            let pushed = offer(frames, &mut |class, len| {
+                if waiting.saturating_add(len) <= reserved.saturating_add(OWN_BYTES) {
                     return true;
                 }
                 let steps = [len.max(RESERVE_STEP), len];
@@ -86,30 +107,30 @@ impl Link {
                 *reserved += taken.unwrap_or(0);
                 taken.is_some()
             });
-            (pushed, was_empty)
+            (pushed, if pushed == Pushed::Queued { writer.take() } else { None })
         };
-        if was_empty && pushed == Pushed::Queued {
-            self.filled.notify_one();
+        if let Some(writer) = writer {
+            writer.wake();
         }
         pushed
     }
 
-    /// Moves what is to be written next to the end of `frames`, at least one frame if there is any;
-    /// returns their bytes.
-    pub(crate) fn drain(&self, max_bytes: usize, frames: &mut Vec<Frame>) -> usize {
-        let (drained, free) = {
+    /// Moves what is to be written next into `out`, which is empty: at least one frame. Pending
+    /// while nothing waits, and then whoever calls is woken by the next frame.
+    pub(super) fn poll_drain(&self, cx: &Context<'_>, out: &mut Outgoing) -> Poll<()> {
+        let free = {
             let mut queue = self.queue();
-            let drained = queue.frames.drain(max_bytes, frames);
+            if queue.frames.is_empty() {
+                queue.writer = Some(cx.waker().clone());
+                queue.frames.rest(out);
+                return Poll::Pending;
+            }
+            queue.frames.drain(out);
             let all = queue.frames.is_empty();
-            (drained, if all { std::mem::take(&mut queue.reserved) } else { 0 })
+            if all { std::mem::take(&mut queue.reserved) } else { 0 }
         };
         self.inbound.unreserve(&self.node_id, free);
-        drained
-    }
-
-    /// Waits until the queue was filled since the last call.
-    pub(crate) async fn filled(&self) {
-        self.filled.notified().await;
+        Poll::Ready(())
     }
 
     pub(crate) fn is_established(&self) -> bool {
@@ -143,5 +164,35 @@ impl Drop for Link {
     fn drop(&mut self) {
         let reserved = self.queue().reserved;
         self.inbound.unreserve(&self.node_id, reserved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::driver::Clock;
+    use crate::throttle::PoolConfig;
+    use crate::wire::build;
+    use avalanche_consensus::Id;
+    use std::task::Waker;
+
+    #[test]
+    fn a_few_short_messages_need_no_room_of_all_and_more_are_dropped() {
+        let nothing = PoolConfig { at_large: 0, node_at_large_max: 0, validators: 0 };
+        let limits = Limits { outbound_pool: nothing, ..Limits::default() };
+        let inbound = Arc::new(Inbound::new(&limits, Clock::new()));
+        let link = Link::new(ConnectionId(1), NodeId::EMPTY, &limits, inbound);
+        let body = build::app_gossip(Id::EMPTY, vec![1; 156].into());
+        let short = Short::of(&body).unwrap().unwrap();
+        let push = || link.push_short(&short) == Pushed::Queued;
+        let fit = OWN_BYTES / short.len();
+        let (mut out, cx) = (Outgoing::default(), Context::from_waker(Waker::noop()));
+        for _ in 0..2 {
+            assert_eq!((0..3 * fit).filter(|_| push()).count(), fit);
+            assert!(link.poll_drain(&cx, &mut out).is_ready());
+            assert_eq!(out.bytes().len(), fit * short.len());
+            out.clear();
+            assert!(link.poll_drain(&cx, &mut out).is_pending(), "all is written");
+        }
     }
 }

@@ -32,11 +32,15 @@ mod events;
 mod handle;
 mod inbound;
 mod inbox;
+mod incoming;
 mod link;
+mod parts;
 mod requester;
 mod shared;
 mod stats;
 mod ticket;
+mod waiting;
+mod watch;
 
 pub use config::{ConfigError, Limits, NetworkConfig};
 pub use error::Error;

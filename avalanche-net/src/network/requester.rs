@@ -53,8 +53,9 @@ pub enum RequestFailed {
     ShutDown,
 }
 
-/// What names a waiting request: its answer has all of it.
-type Key = (NodeId, Id, u32, Op);
+/// What names a waiting request: its answer has all of it. The number first, by which nearly all
+/// differ.
+type Key = (u32, NodeId, Id, Op);
 type Waiter = oneshot::Sender<Result<Body, RequestFailed>>;
 
 /// Open requests, and who waits for each.
@@ -138,7 +139,7 @@ impl Requester {
             let registered = state.requests.register(request, self.clock.now());
             let registered = registered.map_err(RequestFailed::Refused)?;
             if !registered.benched {
-                let key = (request.node, request.chain, registered.request_id, answer);
+                let key = (registered.request_id, request.node, request.chain, answer);
                 state.waiting.insert(key, waiter);
             }
             self.open.store(state.requests.len(), Ordering::Release);
@@ -149,21 +150,24 @@ impl Requester {
             registered
         };
         let Registered { request_id, timeout, benched, .. } = registered;
-        let failed = match shared.encode(make(request_id, timeout)) {
-            Ok(frame) => {
-                let queued = shared.push_frame(&peer.link, frame);
-                (!queued).then_some(RequestFailed::QueueFull)
-            }
+        let failed = match shared.push_body(&peer.link, make(request_id, timeout)) {
+            Ok(queued) => (!queued).then_some(RequestFailed::QueueFull),
             Err(error) => Some(RequestFailed::Encode(error)),
         };
         if let Some(error) = failed {
             let mut state = self.state();
             let now = self.clock.now();
             state.requests.not_sent(request.node, request.chain, request_id, request.op, now);
-            state.waiting.remove(&(request.node, request.chain, request_id, answer));
+            state.waiting.remove(&(request_id, request.node, request.chain, answer));
             return Err(error);
         }
         if benched { Err(RequestFailed::Benched) } else { Ok(waits) }
+    }
+
+    /// Whether an answer of this kind may be to a request of this: nearly always it is of an engine
+    /// that counts its own.
+    pub(crate) fn expects(&self, op: Op) -> bool {
+        op.class() == Class::App || self.open.load(Ordering::Acquire) > 0
     }
 
     /// Takes an answer to a request of this; others come back.
@@ -180,9 +184,6 @@ impl Requester {
         body: Body,
     ) -> Option<Body> {
         let app = op.class() == Class::App;
-        if !app && self.open.load(Ordering::Acquire) == 0 {
-            return Some(body);
-        }
         let (answer, waiter) = {
             let mut state = self.state();
             let State { requests, waiting, validators, .. } = &mut *state;
@@ -190,7 +191,7 @@ impl Requester {
             let answer = requests.answer(node_id, route.chain, request_id, op, validators, now);
             let op = if op == Op::AppError { Op::AppResponse } else { op };
             let waiter = match answer {
-                Answer::Matched { .. } => waiting.remove(&(node_id, route.chain, request_id, op)),
+                Answer::Matched { .. } => waiting.remove(&(request_id, node_id, route.chain, op)),
                 _ => None,
             };
             self.open.store(requests.len(), Ordering::Release);
@@ -249,7 +250,7 @@ impl State {
     fn fail(&mut self, failed: &[Failed]) {
         for failed in failed {
             let Some(answer) = failed.op.answer() else { continue };
-            let key = (failed.node, failed.chain, failed.request_id, answer);
+            let key = (failed.request_id, failed.node, failed.chain, answer);
             if let Some(waiter) = self.waiting.remove(&key) {
                 let _ = waiter.send(Err(match failed.cause {
                     FailureCause::TimedOut => RequestFailed::TimedOut,

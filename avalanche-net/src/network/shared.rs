@@ -21,7 +21,7 @@ use crate::CloseReason;
 use crate::control::{ConnectionId, Event};
 use crate::peers::PeerInfo;
 use crate::queue::Pushed;
-use crate::wire::{self, Body, EncodeError, Encoder, Frame};
+use crate::wire::{self, Body, EncodeError, Encoder, Frame, Short};
 
 /// A peer whose handshake is complete.
 #[derive(Clone, Debug)]
@@ -152,8 +152,37 @@ impl Shared {
         encoded
     }
 
+    /// Queues a message for each of these nodes.
+    pub(crate) fn send(&self, nodes: &[NodeId], body: Body) -> Result<Sent, EncodeError> {
+        let [node_id] = nodes else {
+            let frame = self.encode(body)?;
+            return Ok(self.push_to_each(nodes, frame));
+        };
+        let short = Short::of(&body)?;
+        let mut sent = Sent::default();
+        let established = self.established.read().unwrap_or_else(PoisonError::into_inner);
+        let to = match (established.get(node_id), &short) {
+            (None, _) => &mut sent.not_connected,
+            (Some(peer), Some(short)) => {
+                if self.push_short(&peer.link, short) {
+                    &mut sent.queued
+                } else {
+                    &mut sent.full
+                }
+            }
+            (Some(_), None) => {
+                // What takes long to encode keeps nobody from connecting.
+                drop(established);
+                let frame = self.encode(body)?;
+                return Ok(self.push_to_each(nodes, frame));
+            }
+        };
+        to.push(*node_id);
+        Ok(sent)
+    }
+
     /// Queues a frame for each of these nodes.
-    pub(crate) fn push_to_each(&self, nodes: &[NodeId], frame: Frame) -> Sent {
+    fn push_to_each(&self, nodes: &[NodeId], frame: Frame) -> Sent {
         let mut sent = Sent { queued: Vec::with_capacity(nodes.len()), ..Sent::default() };
         let established = self.established.read().unwrap_or_else(PoisonError::into_inner);
         let mut push = |node_id: &NodeId, frame| {
@@ -174,16 +203,30 @@ impl Shared {
 
     /// Queues a message of the network itself.
     pub(crate) fn push(&self, link: &Link, body: Body) {
-        match self.encode(body) {
-            Ok(frame) => {
-                self.push_frame(link, frame);
-            }
-            Err(error) => tracing::error!(%error, "a message of this node was not sent"),
+        if let Err(error) = self.push_body(link, body) {
+            tracing::error!(%error, "a message of this node was not sent");
         }
     }
 
+    /// Queues a message for one peer; says whether there was room.
+    pub(crate) fn push_body(&self, link: &Link, body: Body) -> Result<bool, EncodeError> {
+        if let Some(short) = Short::of(&body)? {
+            return Ok(self.push_short(link, &short));
+        }
+        let frame = self.encode(body)?;
+        Ok(self.push_frame(link, frame))
+    }
+
+    fn push_short(&self, link: &Link, short: &Short<'_>) -> bool {
+        let queued = link.push_short(short) == Pushed::Queued;
+        if !queued {
+            self.counters.dropped(short.op().class(), 1);
+        }
+        queued
+    }
+
     /// Queues a frame; says whether there was room.
-    pub(crate) fn push_frame(&self, link: &Link, frame: Frame) -> bool {
+    fn push_frame(&self, link: &Link, frame: Frame) -> bool {
         let class = frame.op().class();
         let queued = link.push(frame) == Pushed::Queued;
         if !queued {

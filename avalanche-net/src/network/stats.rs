@@ -64,20 +64,36 @@ struct Pair {
 
 /// What one read or write carried, added up before it is counted.
 #[derive(Debug)]
-pub(crate) struct Tally([Traffic; OPS]);
+pub(crate) struct Tally {
+    traffic: [Traffic; OPS],
+    /// A bit for each kind that was added: most reads and writes carry one or two kinds.
+    added: u32,
+}
+
+const _: () = assert!(OPS <= 32, "a bit for each kind");
 
 impl Default for Tally {
     fn default() -> Self {
-        Self([Traffic::default(); OPS])
+        Self { traffic: [Traffic::default(); OPS], added: 0 }
     }
 }
 
 impl Tally {
     pub(crate) fn add(&mut self, op: Op, bytes: usize) {
-        if let Some(traffic) = self.0.get_mut(op as usize) {
+        if let Some(traffic) = self.traffic.get_mut(op as usize) {
             traffic.messages += 1;
             traffic.bytes += bytes as u64;
+            self.added |= 1 << op as usize;
         }
+    }
+
+    /// Takes out what was added of one kind; `None` once nothing is left.
+    fn pop(&mut self) -> Option<(usize, Traffic)> {
+        let kind = self.added.trailing_zeros() as usize;
+        // All bits are zero: there is no such kind.
+        let traffic = self.traffic.get_mut(kind)?;
+        self.added &= self.added - 1;
+        Some((kind, std::mem::take(traffic)))
     }
 }
 
@@ -116,10 +132,11 @@ impl Counters {
     }
 
     fn settle(pairs: &[Pair; OPS], tally: &mut Tally) {
-        for (pair, traffic) in pairs.iter().zip(&mut tally.0) {
-            add(&pair.messages, traffic.messages);
-            add(&pair.bytes, traffic.bytes);
-            *traffic = Traffic::default();
+        while let Some((kind, traffic)) = tally.pop() {
+            if let Some(pair) = pairs.get(kind) {
+                add(&pair.messages, traffic.messages);
+                add(&pair.bytes, traffic.bytes);
+            }
         }
     }
 
@@ -160,6 +177,33 @@ impl Counters {
             undeliverable: read(&self.undeliverable),
             unmatched_answers: read(&self.unmatched_answers),
             throttled: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_counted_once_and_a_settled_tally_is_empty() {
+        let (counters, mut tally) = (Counters::default(), Tally::default());
+        for round in 1..=2_u64 {
+            for (at, op) in Op::ALL.iter().enumerate() {
+                for _ in 0..=at {
+                    tally.add(*op, 10 + at);
+                }
+            }
+            counters.received(&mut tally);
+            // What was counted is not counted again.
+            counters.received(&mut tally);
+            let stats = counters.snapshot();
+            assert_eq!((stats.received.len(), stats.sent.len()), (Op::ALL.len(), 0));
+            for (at, op) in Op::ALL.iter().enumerate() {
+                let messages = round * (at as u64 + 1);
+                let bytes = messages * (10 + at as u64);
+                assert_eq!(stats.received[op], Traffic { messages, bytes }, "{op}");
+            }
         }
     }
 }

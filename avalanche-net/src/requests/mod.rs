@@ -112,12 +112,13 @@ pub struct Requests {
     stats: RequestStats,
 }
 
-/// The name of a request. Ordered by peer, so that those of one peer are together.
+/// The name of a request. Ordered by number first: hardly two that are open have the same, so that
+/// one step tells them apart, and new ones are the last of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
+    request_id: u32,
     node: NodeId,
     chain: Id,
-    request_id: u32,
     /// The kind of its answer, never [`Op::AppError`].
     answer: Op,
 }
@@ -251,9 +252,8 @@ impl Requests {
     /// Ends every request to a peer at once: its connection is gone. Neither latencies nor bench
     /// lists take that in.
     pub fn disconnected(&mut self, node: &NodeId, now: Timestamp) -> Vec<Failed> {
-        let keys: Vec<_> = self.of_node(node).collect();
-        let mut failed = Vec::with_capacity(keys.len());
-        for key in keys {
+        let mut failed = Vec::with_capacity(self.outstanding(node));
+        for key in self.of_node(node) {
             let Some(open) = self.close(&key, Remembered::Failed, now) else { continue };
             if !open.benched {
                 self.stats.disconnected += 1;
@@ -435,10 +435,12 @@ impl Requests {
         other.map_or(Answer::Unsolicited, |(other, _)| Answer::WrongOp { expected: other.answer })
     }
 
-    fn of_node(&self, node: &NodeId) -> impl Iterator<Item = Key> {
-        let answer = Op::ALL.first().copied().unwrap_or(Op::Ping);
-        let first = Key { node: *node, chain: Id::EMPTY, request_id: 0, answer };
-        self.open.range(first..).map(|(key, _)| *key).take_while(move |key| key.node == first.node)
+    /// Open requests to a node, by chain and number. A node that has none is not looked for.
+    fn of_node(&self, node: &NodeId) -> Vec<Key> {
+        let of_node = self.open.keys().filter(|key| key.node == *node).copied();
+        let mut keys: Vec<_> = of_node.take(self.outstanding(node)).collect();
+        keys.sort_unstable_by_key(|key| (key.chain, key.request_id, key.answer));
+        keys
     }
 }
 

@@ -9,7 +9,7 @@ use super::compression::{Decompressor, Refusal};
 use super::p2p::Message;
 use super::p2p::message::Message as Body;
 use super::route::{BadId, Route, check_ids, route};
-use super::{MAX_MESSAGE_BYTES, Op, lists, unknown};
+use super::{MAX_MESSAGE_BYTES, Op, frequent, lists, unknown};
 
 /// What lists may take in memory besides twice the bytes of their message.
 const LISTS_BYTES: usize = 512 * 1024;
@@ -18,6 +18,8 @@ const LISTS_BYTES: usize = 512 * 1024;
 #[derive(Debug, Default)]
 pub struct Decoder {
     decompressor: Decompressor,
+    /// The id of the chain that the last message of a frequent kind was of.
+    chain: Bytes,
 }
 
 /// A message, with ids of the right length.
@@ -25,7 +27,8 @@ pub struct Decoder {
 pub struct Decoded {
     /// Its kind.
     pub op: Op,
-    /// Its fields. Bytes in it are parts of the frame, or of what was decompressed.
+    /// Its fields. Bytes in it are parts of the frame, or of what was decompressed; the id of the
+    /// chain may be one that is shared with other messages.
     pub body: Body,
     /// Chain, request and deadline. None for messages about the connection.
     pub route: Option<Route>,
@@ -78,10 +81,18 @@ impl Decoder {
     /// # Errors
     ///
     /// [`DecodeError`]: the peer's wrong; count it and go on.
-    #[expect(clippy::needless_pass_by_value, reason = "the message shares the frame's bytes")]
+    #[inline]
     pub fn decode(&mut self, frame: Bytes) -> Result<Decoded, DecodeError> {
-        let memory = weigh(&frame)?;
-        let (body, unknown_fields) = parse(&frame)?;
+        match frequent::find(&frame) {
+            Some(found) => found.decoded(frame, &mut self.chain).ok_or(DecodeError::Protobuf),
+            None => self.decode_any(&frame),
+        }
+    }
+
+    /// As the generated code has it.
+    pub(super) fn decode_any(&mut self, frame: &Bytes) -> Result<Decoded, DecodeError> {
+        let memory = weigh(frame)?;
+        let (body, unknown_fields) = parse(frame)?;
         let Body::CompressedZstd(zstd) = body else {
             return finish(body, unknown_fields, false, memory);
         };

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes};
 use super::compression::Compressor;
 use super::frame::LENGTH_BYTES;
 use super::p2p::message::Message as Body;
-use super::{MAX_MESSAGE_BYTES, Op};
+use super::{MAX_MESSAGE_BYTES, Op, frequent};
 
 /// Messages shorter than this are not compressed: ids and signatures do not shrink.
 const COMPRESSED_BYTES_MIN: usize = 256;
@@ -110,10 +110,11 @@ impl Encoder {
     /// or is the compressed form of one.
     pub fn encode(&mut self, body: impl Borrow<Body>) -> Result<Frame, EncodeError> {
         let body = body.borrow();
-        let (op, len) = measured(body)?;
+        let message = Measured::of(body)?;
+        let (op, len) = (message.op, message.len);
         let compressed =
-            is_worth_compressing(op, len).then(|| self.encode_compressed(body, op, len)).flatten();
-        Ok(compressed.unwrap_or_else(|| plain(body, op, len)))
+            message.is_worth_compressing().then(|| self.encode_compressed(body, op, len)).flatten();
+        Ok(compressed.unwrap_or_else(|| message.plain()))
     }
 
     /// The frame of the compressed form, if that is shorter.
@@ -140,26 +141,82 @@ impl Encoder {
 
 /// The frame of a message that no encoder would compress; none for another.
 pub(crate) fn encode_short(body: &Body) -> Result<Option<Frame>, EncodeError> {
-    let (op, len) = measured(body)?;
-    Ok((!is_worth_compressing(op, len)).then(|| plain(body, op, len)))
+    let message = Measured::of(body)?;
+    Ok((!message.is_worth_compressing()).then(|| message.plain()))
 }
 
-/// The kind and length of a message that may be sent.
-fn measured(body: &Body) -> Result<(Op, usize), EncodeError> {
-    let op = Op::of(body).ok_or(EncodeError::Compressed)?;
-    let len = body.encoded_len();
-    if len > MAX_MESSAGE_BYTES {
-        return Err(EncodeError::TooLarge { len, max: MAX_MESSAGE_BYTES });
+/// A short message that no encoder would compress, to be written where it waits.
+pub(crate) struct Short<'a>(Measured<'a>);
+
+impl<'a> Short<'a> {
+    /// Longer frames are not copied.
+    const BYTES_MAX: usize = 4 * 1024;
+
+    /// None for a longer message, and for one that may be compressed.
+    pub(crate) fn of(body: &'a Body) -> Result<Option<Self>, EncodeError> {
+        let message = Measured::of(body)?;
+        let is_short = message.len <= Self::BYTES_MAX && !message.is_worth_compressing();
+        Ok(is_short.then_some(Self(message)))
     }
-    Ok((op, len))
+
+    pub(crate) const fn op(&self) -> Op {
+        self.0.op
+    }
+
+    /// Number of bytes to write, the length included.
+    pub(crate) const fn len(&self) -> usize {
+        LENGTH_BYTES + self.0.len
+    }
+
+    /// Writes the frame behind what is there.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
 }
 
-const fn is_worth_compressing(op: Op, len: usize) -> bool {
-    len >= COMPRESSED_BYTES_MIN && op.is_compressed()
+/// A message that may be sent.
+struct Measured<'a> {
+    body: &'a Body,
+    /// The length of its fields, if it is of a frequent kind.
+    fields: Option<usize>,
+    op: Op,
+    len: usize,
 }
 
-fn plain(body: &Body, op: Op, len: usize) -> Frame {
-    Frame { bytes: framed(body, len), op, saved: 0 }
+impl<'a> Measured<'a> {
+    #[inline]
+    fn of(body: &'a Body) -> Result<Self, EncodeError> {
+        let op = Op::of(body).ok_or(EncodeError::Compressed)?;
+        let (len, fields) = match frequent::encoded_len(body) {
+            Some((len, fields)) => (len, Some(fields)),
+            None => (body.encoded_len(), None),
+        };
+        if len > MAX_MESSAGE_BYTES {
+            return Err(EncodeError::TooLarge { len, max: MAX_MESSAGE_BYTES });
+        }
+        Ok(Self { body, fields, op, len })
+    }
+
+    const fn is_worth_compressing(&self) -> bool {
+        self.len >= COMPRESSED_BYTES_MIN && self.op.is_compressed()
+    }
+
+    /// One allocation of its exact length.
+    fn plain(&self) -> Frame {
+        let mut bytes = Vec::with_capacity(LENGTH_BYTES + self.len);
+        self.write(&mut bytes);
+        Frame { bytes: bytes.into(), op: self.op, saved: 0 }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let end = out.len() + LENGTH_BYTES + self.len;
+        put_length(self.len, out);
+        match self.fields {
+            Some(fields) => frequent::write(self.body, fields, out),
+            None => self.body.encode(out),
+        }
+        debug_assert_eq!(out.len(), end);
+    }
 }
 
 /// Scratch space of more than this is given back after each message.
@@ -168,23 +225,14 @@ const COMPRESSED_SCRATCH_BYTES_MAX: usize = 256 * 1024;
 /// The key of `Message.compressed_zstd`: field 2, length-delimited.
 const COMPRESSED_KEY: u8 = 2 << 3 | 2;
 
-/// A frame with the length `len`, and nothing in it yet.
-fn begin(len: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(LENGTH_BYTES + len);
-    // At most MAX_MESSAGE_BYTES, as the callers saw to.
-    bytes.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
-    bytes
-}
-
-fn framed(body: &Body, len: usize) -> Bytes {
-    let mut bytes = begin(len);
-    body.encode(&mut bytes);
-    debug_assert_eq!(bytes.len(), LENGTH_BYTES + len);
-    bytes.into()
+/// The length before a frame: at most [`MAX_MESSAGE_BYTES`], as the callers saw to.
+fn put_length(len: usize, out: &mut Vec<u8>) {
+    out.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
 }
 
 fn framed_zstd(compressed: &[u8], len: usize) -> Bytes {
-    let mut bytes = begin(len);
+    let mut bytes = Vec::with_capacity(LENGTH_BYTES + len);
+    put_length(len, &mut bytes);
     bytes.put_u8(COMPRESSED_KEY);
     prost::encoding::encode_varint(compressed.len() as u64, &mut bytes);
     bytes.extend_from_slice(compressed);

@@ -28,6 +28,7 @@ mod compression;
 mod decode;
 mod encode;
 mod frame;
+mod frequent;
 mod lists;
 mod message;
 #[expect(missing_docs, reason = "generated: the fields mean what the protocol's description says")]
@@ -39,8 +40,8 @@ pub mod sdk;
 mod unknown;
 
 pub use decode::{DecodeError, Decoded, Decoder};
-pub(crate) use encode::encode_short;
 pub use encode::{Compression, EncodeError, Encoder, Frame};
+pub(crate) use encode::{Short, encode_short};
 pub use frame::{FrameReader, Frames, LENGTH_BYTES, Oversized};
 pub use message::{Class, Op};
 pub use p2p::message::Message as Body;
