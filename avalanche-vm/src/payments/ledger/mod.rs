@@ -160,10 +160,20 @@ impl Ledger {
     ///
     /// [`Refusal::UnknownParent`] for other blocks.
     pub fn account_at(&self, block: &Id, address: &Address) -> Result<Account, Refusal> {
-        let hash = self.table.hash(address);
+        self.accounts_at(block).map(|account| account(address))
+    }
+
+    /// What any address has after `block`, for those who ask for many.
+    pub(super) fn accounts_at(
+        &self,
+        block: &Id,
+    ) -> Result<impl Fn(&Address) -> Account + use<'_>, Refusal> {
         let layers = self.ancestors(block)?;
-        let newest = layers.iter().find_map(|layer| layer.get(hash, address));
-        Ok(newest.unwrap_or_else(|| self.account(address)))
+        Ok(move |address: &Address| {
+            let hash = self.table.hash(address);
+            let newest = layers.iter().find_map(|layer| layer.get(hash, address));
+            newest.or_else(|| self.table.get_hashed(hash, address)).unwrap_or_default()
+        })
     }
 
     /// All accepted accounts, in the order in which they came.

@@ -68,7 +68,11 @@ impl Table {
     }
 
     pub(super) fn get(&self, address: &Address) -> Option<Account> {
-        self.find(self.hash(address), address).and_then(|place| self.at(place, address))
+        self.get_hashed(self.hash(address), address)
+    }
+
+    pub(super) fn get_hashed(&self, hash: u32, address: &Address) -> Option<Account> {
+        self.find(hash, address).and_then(|place| self.at(place, address))
     }
 
     /// Writes an account, to `place` if that is its own, else to where it is or to a new place.

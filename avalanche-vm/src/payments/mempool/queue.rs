@@ -74,6 +74,9 @@ pub(super) struct Queue {
     touched: bool,
 }
 
+/// Places for transfers that an empty queue keeps at most.
+const ROOM_KEPT: usize = 4;
+
 /// What a transfer takes from its sender.
 pub(super) fn cost(transfer: TransferRef<'_>) -> u128 {
     u128::from(transfer.amount()) + u128::from(transfer.fee())
@@ -83,6 +86,19 @@ impl Queue {
     /// Nothing of a sender.
     pub(super) fn of(sender: Address) -> Self {
         Self { sender, ..Self::default() }
+    }
+
+    /// Takes the place of one that has ended.
+    pub(super) fn begin(&mut self, sender: Address) {
+        self.sender = sender;
+    }
+
+    /// Nobody's, and empty. It keeps a little room: the next sender needs as much.
+    pub(super) fn end(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.clear();
+        let items = if items.capacity() > ROOM_KEPT { VecDeque::new() } else { items };
+        *self = Self { items, ..Self::default() };
     }
 
     pub(super) const fn sender(&self) -> Address {

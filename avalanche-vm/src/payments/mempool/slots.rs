@@ -44,10 +44,9 @@ impl Slots {
         }
         let fresh = Slot::try_from(self.queues.len()).unwrap_or(Slot::MAX);
         let slot = self.free.pop().unwrap_or(fresh);
-        let queue = Queue::of(sender);
         match self.queues.get_mut(as_index(slot)) {
-            Some(place) => *place = queue,
-            None => self.queues.push(queue),
+            Some(queue) => queue.begin(sender),
+            None => self.queues.push(Queue::of(sender)),
         }
         self.by_sender.insert(sender, slot);
         slot
@@ -56,8 +55,8 @@ impl Slots {
     /// Takes the slot of a queue that is empty away from its sender.
     pub(super) fn release(&mut self, slot: Slot) {
         let Some(queue) = self.queues.get_mut(as_index(slot)) else { return };
-        let queue = std::mem::take(queue);
         self.by_sender.remove(&queue.sender());
+        queue.end();
         self.free.push(slot);
         // What a wave of senders took is given back when it is over.
         if self.by_sender.is_empty() {

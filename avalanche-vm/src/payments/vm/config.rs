@@ -22,7 +22,8 @@ pub struct PaymentsConfig {
     /// even if there were fewer blocks; 65,536 by default. This bounds memory, and makes a replay
     /// after a crash one of about a second.
     pub flush_accounts: NonZeroUsize,
-    /// `receipts`: how many of the newest accepted transfers are found by name; 200,000 by default.
+    /// `receipts`: how many of the newest accepted transfers are found by name; 32,768 by default.
+    /// The index of a chain has all of them.
     pub receipts: usize,
     /// `mempool_count`, `mempool_bytes`, `mempool_sender`: bounds of the mempool.
     pub mempool: MempoolConfig,
@@ -35,7 +36,7 @@ impl Default for PaymentsConfig {
             state_memory_bytes: 512 << 20,
             flush_every: NonZeroU64::new(64).unwrap_or(NonZeroU64::MIN),
             flush_accounts: NonZeroUsize::new(1 << 16).unwrap_or(NonZeroUsize::MIN),
-            receipts: 200_000,
+            receipts: 32_768,
             mempool: MempoolConfig::default(),
         }
     }

@@ -202,10 +202,9 @@ impl Vm for PaymentsVm {
         };
         let timestamp_ms = parent_ms.max(request.now.as_nanos() / 1_000_000);
         let bytes_max = request.bytes_max.min(BLOCK_BYTES_MAX);
-        let ledger = &self.ledger;
-        let chosen = self.mempool.choose(bytes_max, timestamp_ms / 1_000, |address| {
-            ledger.account_at(&parent, address).unwrap_or_default()
-        });
+        // The parent is verified, so that there is nothing to refuse.
+        let account = self.ledger.accounts_at(&parent)?;
+        let chosen = self.mempool.choose(bytes_max, timestamp_ms / 1_000, account);
         if chosen.is_empty() && !request.allow_empty {
             return Ok(None);
         }
