@@ -20,6 +20,16 @@ pub trait Transactions: Send {
     /// the name, or why it was refused.
     async fn submit(&mut self, transactions: &[&[u8]], now: Timestamp) -> Vec<Result<Id, Error>>;
 
+    /// As [`submit`](Self::submit), by a caller that has worked out the names.
+    async fn submit_named(
+        &mut self,
+        transactions: &[(Id, &[u8])],
+        now: Timestamp,
+    ) -> Vec<Result<Id, Error>> {
+        let bytes: Vec<&[u8]> = transactions.iter().map(|(_, bytes)| *bytes).collect();
+        self.submit(&bytes, now).await
+    }
+
     /// How many are waiting.
     fn pending(&self) -> usize;
 

@@ -53,7 +53,7 @@ impl Admission {
         let transactions: Arc<Vec<Tx>> = Arc::new(self.waiting.drain(..count).collect());
         let instance = self.instance.clone();
         self.running = Some(tokio::spawn(async move {
-            let results = instance.submit_shared(Arc::clone(&transactions), now).await.ok();
+            let results = instance.submit_named(Arc::clone(&transactions), Tx::id, now).await.ok();
             Admitted { transactions, results }
         }));
     }
@@ -137,9 +137,10 @@ impl Driver {
         let now = self.shared.clock.now();
         match batch.results {
             Some(results) => {
-                for (one, result) in batch.transactions.iter().zip(results) {
+                let transactions = Arc::unwrap_or_clone(batch.transactions);
+                for (one, result) in transactions.into_iter().zip(results) {
                     match result {
-                        Ok(_) => self.gossip.admitted(one.clone(), now),
+                        Ok(_) => self.gossip.admitted(one, now),
                         Err(_) => self.gossip.refused(&one.id()),
                     }
                 }

@@ -1,6 +1,6 @@
 //! What a node has, and the filter that says so.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 
 use avalanche_consensus::{HashKey, Id, Timestamp};
 use bytes::Bytes;
@@ -87,19 +87,20 @@ impl<T: Gossipable> GossipSet<T> {
     /// Adds an item that the caller has verified.
     pub fn add(&mut self, item: T) -> Added {
         let id = item.id();
-        if self.numbers.contains_key(&id) {
+        let (count, number) = (self.numbers.len(), self.end());
+        let hash_map::Entry::Vacant(place) = self.numbers.entry(id) else {
             return Added::Duplicate;
-        }
+        };
         let bytes = item.to_bytes();
         if bytes.len() > self.config.item_bytes_max.min(ITEM_BYTES_MAX) {
             return Added::TooLong;
         }
         let sum = self.bytes.saturating_add(bytes.len());
-        if self.numbers.len() >= self.config.items_max || sum > self.config.bytes_max {
+        if count >= self.config.items_max || sum > self.config.bytes_max {
             return Added::Full;
         }
         self.bytes = sum;
-        self.numbers.insert(id, self.end());
+        place.insert(number);
         self.items.push_back(Some(Entry { id, item, bytes }));
         Added::New
     }

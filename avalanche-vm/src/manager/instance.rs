@@ -361,6 +361,30 @@ impl Instance {
         self.call(CallKind::Transactions, self.deadlines().other, work).await
     }
 
+    /// As [`submit_shared`](Self::submit_shared), for those who know the names: the SHA-256 of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub async fn submit_named<T: AsRef<[u8]> + Send + Sync + 'static>(
+        &self,
+        transactions: Arc<Vec<T>>,
+        name: fn(&T) -> Id,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Id, Error>>, Error> {
+        let work: Work<_> = Box::new(move |vm| {
+            Box::pin(async move {
+                let named: Vec<_> =
+                    transactions.iter().map(|one| (name(one), one.as_ref())).collect();
+                match vm.transactions() {
+                    Some(pool) => Ok(pool.submit_named(&named, now).await),
+                    None => Err(lacks("transactions")),
+                }
+            })
+        });
+        self.call(CallKind::Transactions, self.deadlines().other, work).await
+    }
+
     /// The names of some transactions that wait, at most `limit`, and how many wait.
     ///
     /// # Errors

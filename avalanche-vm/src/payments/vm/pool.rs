@@ -11,13 +11,17 @@ use crate::{Block, Error, TransactionStatus, Transactions};
 #[async_trait]
 impl Transactions for PaymentsVm {
     async fn submit(&mut self, transactions: &[&[u8]], now: Timestamp) -> Vec<Result<Id, Error>> {
-        self.saw(now);
-        let idle = self.mempool.is_empty();
-        let results = self.admit(transactions, now);
-        if idle {
-            self.tell();
-        }
-        results
+        let all = transactions.iter().map(|bytes| (None, *bytes));
+        self.take_in(all, now)
+    }
+
+    async fn submit_named(
+        &mut self,
+        transactions: &[(Id, &[u8])],
+        now: Timestamp,
+    ) -> Vec<Result<Id, Error>> {
+        let all = transactions.iter().map(|(id, bytes)| (Some(*id), *bytes));
+        self.take_in(all, now)
     }
 
     fn pending(&self) -> usize {
@@ -54,26 +58,42 @@ impl Transactions for PaymentsVm {
 }
 
 impl PaymentsVm {
+    fn take_in<'a>(
+        &mut self,
+        transactions: impl Iterator<Item = (Option<Id>, &'a [u8])>,
+        now: Timestamp,
+    ) -> Vec<Result<Id, Error>> {
+        self.saw(now);
+        let idle = self.mempool.is_empty();
+        let results = self.admit(transactions, now);
+        if idle {
+            self.tell();
+        }
+        results
+    }
+
     /// Checks the signatures of all that can be read in one go, then admits one after another. What
     /// the mempool would refuse whatever its signature is not checked, so that it costs little.
-    fn admit(&mut self, transactions: &[&[u8]], now: Timestamp) -> Vec<Result<Id, Error>> {
+    fn admit<'a>(
+        &mut self,
+        transactions: impl Iterator<Item = (Option<Id>, &'a [u8])>,
+        now: Timestamp,
+    ) -> Vec<Result<Id, Error>> {
         let second = now.as_nanos() / 1_000_000_000;
         let rules = *self.ledger.rules();
-        let read: Vec<Result<TransferRef<'_>, Error>> = transactions
-            .iter()
-            .map(|bytes| {
+        let read: Vec<Result<(Id, TransferRef<'_>), Error>> = transactions
+            .map(|(id, bytes)| {
                 let transfer = TransferRef::decode(bytes)?;
                 rules.check(transfer, second)?;
-                Ok(transfer)
+                Ok((id.unwrap_or_else(|| transfer.id()), transfer))
             })
             .collect();
-        let good = read.iter().filter_map(|one| one.as_ref().ok());
-        let named: Vec<_> = good.map(|transfer| (transfer.id(), *transfer)).collect();
-        let bad = self.checked.check(&named, |id| self.mempool.contains(id));
-        let mut named = (0..).zip(named);
+        let good: Vec<_> = read.iter().filter_map(|one| one.as_ref().ok()).copied().collect();
+        let bad = self.checked.check(&good, |id| self.mempool.contains(id));
+        let mut place = 0..;
         let admitted = read.into_iter().map(|one| {
-            let transfer = one?;
-            let (at, id) = named.next().map_or((0, transfer.id()), |(at, (id, _))| (at, id));
+            let (id, transfer) = one?;
+            let at = place.next().unwrap_or_default();
             if bad.binary_search(&at).is_ok() {
                 return Err(checks::refusal(transfer).into());
             }
