@@ -25,8 +25,8 @@ pub trait BlockContents: Send + Sync {
         visit: &mut dyn FnMut(Id, &[[u8; 32]]),
     ) -> Result<(), Error>;
 
-    /// As [`transactions`](Self::transactions), for a block that the VM has parsed: what it attached
-    /// to the block can save work.
+    /// As [`transactions`](Self::transactions), for a block that the VM has parsed: what it
+    /// attached to the block can save work.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ use crate::{Block, Error};
 /// - What was admitted is in a later block, or [`status`](Self::status) says why not.
 /// - Admission promises nothing about durability: only an accepted block does.
 /// - Memory is bounded, whatever comes in.
-/// - The name of a transaction is the SHA-256 of its bytes, as in AvalancheGo: gossip, which knows no
-///   VM, finds it by that.
+/// - The name of a transaction is the SHA-256 of its bytes, as in AvalancheGo: gossip, which knows
+///   no VM, finds it by that.
 #[async_trait]
 pub trait Transactions: Send {
     /// Admits transactions, each for itself, in their order. The answers are in the same order:

@@ -361,7 +361,8 @@ impl Instance {
         self.call(CallKind::Transactions, self.deadlines().other, work).await
     }
 
-    /// As [`submit_shared`](Self::submit_shared), for those who know the names: the SHA-256 of each.
+    /// As [`submit_shared`](Self::submit_shared), for those who know the names: the SHA-256 of
+    /// each.
     ///
     /// # Errors
     ///

@@ -484,8 +484,8 @@ fn a_fee_that_cannot_be_topped_is_not_replaced() {
     assert_eq!(refusal.code(), "replacement_fee_too_low");
 }
 
-/// The order of evictions is made when it is full, dropped when it is half empty, and made again: who
-/// goes is the same as if it had been kept all the time.
+/// The order of evictions is made when it is full, dropped when it is half empty, and made again:
+/// who goes is the same as if it had been kept all the time.
 #[test]
 fn who_makes_room_is_right_each_time_that_it_is_full() {
     let config = MempoolConfig { count_max: 40, ..MempoolConfig::default() };
