@@ -45,6 +45,9 @@ use crate::{AcceptedBlock, ChainBlock, ChainEvent, TransactionGossip, Tx};
 const BATCH: usize = 64;
 /// Accepted blocks that are kept in memory for peers that ask: of at most 2 MiB each.
 const RECENT_MAX: usize = 16;
+/// How long nothing is built beside a block that is being verified: as long as some slots, so that
+/// no block whose verification hangs keeps others from being built.
+const RIVAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Commands that wait, at most; whoever has one waits for room.
 pub(crate) const COMMANDS_MAX: usize = 1_024;
 
@@ -262,8 +265,9 @@ impl Driver {
     fn build_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         let at = self.builder.due(now)?;
         let preferred = self.preferred;
-        let rivals = self.processing.values().any(|seen| seen.block.parent() == preferred);
-        (!rivals).then_some(at)
+        let rival =
+            |seen: &Seen| seen.block.parent() == preferred && now.since(seen.at) < RIVAL_PATIENCE;
+        (!self.processing.values().any(rival)).then_some(at)
     }
 
     /// How long nothing but time can be due.
