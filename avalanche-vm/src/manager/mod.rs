@@ -5,6 +5,7 @@
 //! whose call does not return fails, is reported by name, and is made anew only when the call has
 //! come back, since until then it still holds its store.
 
+mod calls;
 mod config;
 mod instance;
 mod job;
