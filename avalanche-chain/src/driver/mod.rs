@@ -10,6 +10,7 @@
 //! What stands behind an accept is carried out only when the block is durable: no peer is told of a
 //! last accepted block that a crash could take back.
 
+mod commands;
 mod held;
 mod outputs;
 mod reads;
@@ -20,18 +21,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use avalanche_consensus::engine::{
-    Answer, CallId, Engine, Explanation, Input, Message, Output, Verdict,
-};
+use avalanche_consensus::engine::{Answer, CallId, Engine, Input, Output, Verdict};
 use avalanche_consensus::{HashKey, Height, Id, NodeId, Timestamp};
-use avalanche_net::network::{Delivery, Inbox, Network, NetworkEvent};
+use avalanche_net::network::{Delivery, Inbox, Network};
 use avalanche_net::wire::Body;
 use avalanche_vm::InstanceStatus;
-use bytes::Bytes;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep};
 
+pub(crate) use self::commands::Command;
 use crate::app::ForVm;
 use crate::builder::Builder;
 use crate::executor::{Done, Work, tip_of};
@@ -39,7 +38,7 @@ use crate::fetched::Fetched;
 use crate::log::LogWriter;
 use crate::shared::{Shared, Snapshot};
 use crate::wire;
-use crate::{AcceptedBlock, ChainBlock, ChainEvent, TransactionGossip, Tx};
+use crate::{ChainBlock, ChainEvent, TransactionGossip};
 
 /// Messages that are handled in one turn, at most.
 const BATCH: usize = 64;
@@ -50,23 +49,6 @@ const RECENT_MAX: usize = 16;
 const RIVAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Commands that wait, at most; whoever has one waits for room.
 pub(crate) const COMMANDS_MAX: usize = 1_024;
-
-/// What the handles of a chain ask of its driver.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Explain(Id, oneshot::Sender<Explanation>),
-    /// A processing block.
-    Block(Id, oneshot::Sender<Option<ChainBlock>>),
-    /// A block as from a peer.
-    Submit(Bytes),
-    /// Transactions that the VM admitted from clients of this node.
-    Admitted(Vec<Tx>),
-    Benched(oneshot::Sender<BTreeSet<NodeId>>),
-    /// A block was told: nobody needs its transactions any more.
-    Final(Arc<AcceptedBlock>),
-    /// A part of the chain failed.
-    Fail(String),
-}
 
 /// What the driver is made of.
 pub(crate) struct Parts {
@@ -349,79 +331,6 @@ impl Driver {
             }
         };
         self.handle(Input::Answer { call, answer }).await
-    }
-
-    async fn command(&mut self, command: Command) -> Result<(), Stop> {
-        // Whoever asked may have stopped waiting.
-        match command {
-            Command::Explain(id, answer) => {
-                let _ = answer.send(self.engine.explain(&id));
-            }
-            Command::Block(id, answer) => {
-                let seen = self.processing.get(&id).map(|seen| seen.block.clone());
-                let _ = answer.send(seen);
-            }
-            Command::Submit(bytes) => {
-                // As a peer that is no validator: its vote is asked by nobody, and the answer to it
-                // has nowhere to go.
-                let message = Message::PushQuery {
-                    request_id: 0,
-                    block: wire::parsed(&bytes),
-                    requested_height: Height::GENESIS,
-                };
-                let from = NodeId::new([0; 20]);
-                self.handle(Input::Message { from, message }).await?;
-            }
-            Command::Admitted(transactions) => {
-                self.builder.pending(self.shared.clock.now(), true);
-                self.admitted_here(transactions);
-            }
-            Command::Benched(answer) => {
-                let _ = answer.send(self.benched.clone());
-            }
-            // One that proposes alone has only what peers without a say sent.
-            Command::Final(_) if self.gossip.is_empty() && self.shared.is_alone() => {}
-            Command::Final(block) => self.gossip.accepted(&block.transactions),
-            Command::Fail(reason) => return Err(reason),
-        }
-        Ok(())
-    }
-
-    async fn network_event(
-        &mut self,
-        event: Result<NetworkEvent, broadcast::error::RecvError>,
-    ) -> Result<(), Stop> {
-        match event {
-            Ok(NetworkEvent::Connected { peer, .. }) => {
-                self.handle(Input::Connected(peer.node_id)).await
-            }
-            Ok(NetworkEvent::Disconnected { node_id: Some(node), was_connected: true, .. }) => {
-                if self.network.is_connected(&node) {
-                    Ok(())
-                } else {
-                    self.disconnected(node).await
-                }
-            }
-            Ok(_) => Ok(()),
-            // Some were missed: what is true now is what counts.
-            Err(broadcast::error::RecvError::Lagged(_)) => self.connect_all().await,
-            Err(broadcast::error::RecvError::Closed) => {
-                Err("the network has been shut down".to_owned())
-            }
-        }
-    }
-
-    async fn disconnected(&mut self, node: NodeId) -> Result<(), Stop> {
-        self.handle(Input::Disconnected(node)).await
-    }
-
-    /// Says who is connected, this node included: it votes, too.
-    async fn connect_all(&mut self) -> Result<(), Stop> {
-        self.handle(Input::Connected(self.shared.own)).await?;
-        for peer in self.network.peers() {
-            self.handle(Input::Connected(peer.node_id)).await?;
-        }
-        Ok(())
     }
 
     /// A block is the last accepted one.
