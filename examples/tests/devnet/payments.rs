@@ -70,8 +70,8 @@ fn many_payments_are_final_the_same_everywhere_and_in_each_index() -> Result {
     Ok(())
 }
 
-/// Makes the folder of a network in which there are no slots: whoever has payments builds, whatever
-/// others do.
+/// Makes the folder of a network in which there are no slots: whoever has payments builds,
+/// whatever others do.
 fn propose_at_once(folder: &Path, validators: u32) -> Result {
     let mut devnet = Devnet::start(folder, &["--validators", &validators.to_string()])?;
     devnet.event("started")?;
