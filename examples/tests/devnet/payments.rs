@@ -87,8 +87,8 @@ fn propose_at_once(folder: &Path, validators: u32) -> Result {
     Ok(())
 }
 
-/// Blocks contest where both validators build at once, and neither has the votes of 15 of 20 without
-/// the other: chance has to end it.
+/// Blocks contest where both validators build at once, and neither has the votes of 15 of 20
+/// without the other: chance has to end it.
 #[test]
 fn two_validators_decide_blocks_that_contest() -> Result {
     let folder = fresh("two")?;
