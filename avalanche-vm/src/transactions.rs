@@ -20,7 +20,8 @@ pub trait Transactions: Send {
     /// the name, or why it was refused.
     async fn submit(&mut self, transactions: &[&[u8]], now: Timestamp) -> Vec<Result<Id, Error>>;
 
-    /// As [`submit`](Self::submit), by a caller that has worked out the names.
+    /// As [`submit`](Self::submit), by a caller that has worked out the names. They are believed:
+    /// under the name of another one, a signature may pass unchecked.
     async fn submit_named(
         &mut self,
         transactions: &[(Id, &[u8])],

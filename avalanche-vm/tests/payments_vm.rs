@@ -245,6 +245,58 @@ fn a_proof_of_an_account_is_checked_with_the_root_in_the_next_block() {
     });
 }
 
+/// The signatures of what waits were checked. Of something else from the same sender, with the same
+/// nonce, they were not.
+#[test]
+fn a_block_is_checked_for_all_that_does_not_wait_byte_for_byte() {
+    run(async {
+        let mut chain = Chain::new(factory(), options(4)).await.unwrap();
+        let waits = signed(0, 1, 5, 0);
+        submit(&mut chain, &[waits, signed(2, 1, 5, 0)]).await.remove(0).unwrap();
+        let good = chain.build().await.unwrap().unwrap();
+        let header = BlockRef::decode(good.bytes()).unwrap().header;
+        let flipped = (0..64).map(|byte| {
+            let mut signature = *waits.view().signature();
+            signature[byte] ^= 1;
+            transfer(0, 1, 5, 0).with_signature(&signature)
+        });
+        let others = transfer(0, 1, 6, 0).with_signature(waits.view().signature());
+        for bad in flipped.chain([others]) {
+            let block = chain.parse(&header.encode(&[bad]).unwrap()).unwrap();
+            let error = chain.verify(&block).await.unwrap_err();
+            assert_eq!(error.code(), "bad_signature", "{bad:?}");
+        }
+        chain.verify(&good).await.unwrap();
+        chain.accept(&good).await.unwrap();
+    });
+}
+
+#[test]
+fn those_who_bring_names_are_answered_as_those_who_do_not() {
+    run(async {
+        let mut answers = Vec::new();
+        for named in [false, true] {
+            let mut chain = Chain::new(factory(), options(4)).await.unwrap();
+            let forged = transfer(1, 2, 6, 0).with_signature(signed(1, 2, 5, 0).view().signature());
+            let all = [signed(0, 1, 5, 0), forged, signed(0, 1, 5, 9_999), signed(2, 1, 5, 0)];
+            let (now, pool) = (chain.now(), chain.vm().transactions().unwrap());
+            let bytes: Vec<&[u8]> = all.iter().map(|one| &one.as_bytes()[..]).collect();
+            let found = if named {
+                let all: Vec<_> = all.iter().map(SignedTransfer::id).zip(bytes).collect();
+                pool.submit_named(&all, now).await
+            } else {
+                pool.submit(&bytes, now).await
+            };
+            let found = found.into_iter().map(|answer| answer.map_err(|error| error.code()));
+            answers.push(found.collect::<Vec<_>>());
+            assert_eq!(chain.vm().transactions().unwrap().pending(), 2);
+        }
+        assert_eq!(answers[0], answers[1]);
+        let codes: Vec<_> = answers[0].iter().filter_map(|one| one.as_ref().err()).collect();
+        assert_eq!(codes, [&"bad_signature", &"nonce_too_high"]);
+    });
+}
+
 #[test]
 fn payments_of_a_rejected_block_come_back() {
     run(async {

@@ -14,6 +14,7 @@ mod commands;
 mod held;
 mod outputs;
 mod reads;
+mod seen;
 mod transactions;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -31,6 +32,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep};
 
 pub(crate) use self::commands::Command;
+use self::seen::Seen;
 use crate::app::ForVm;
 use crate::builder::Builder;
 use crate::executor::{Done, Work, tip_of};
@@ -44,9 +46,6 @@ use crate::{ChainBlock, ChainEvent, TransactionGossip};
 const BATCH: usize = 64;
 /// Accepted blocks that are kept in memory for peers that ask: of at most 2 MiB each.
 const RECENT_MAX: usize = 16;
-/// How long nothing is built beside a block that is being verified: as long as some slots, so that
-/// no block whose verification hangs keeps others from being built.
-const RIVAL_PATIENCE: Duration = Duration::from_secs(2);
 /// Commands that wait, at most; whoever has one waits for room.
 pub(crate) const COMMANDS_MAX: usize = 1_024;
 
@@ -100,14 +99,6 @@ pub(crate) struct Driver {
     /// Transactions of peers that the VM is asked to admit.
     admission: transactions::Admission,
     held: held::Held,
-}
-
-/// A block that is not decided.
-#[derive(Debug)]
-struct Seen {
-    block: ChainBlock,
-    /// When it was first seen here.
-    at: Timestamp,
 }
 
 /// Why a driver ended.
@@ -246,9 +237,7 @@ impl Driver {
     /// verified: what was built now would only contest it. It will be preferred, or be refused.
     fn build_at(&mut self, now: Timestamp) -> Option<Timestamp> {
         let at = self.builder.due(now)?;
-        let preferred = self.preferred;
-        let rival =
-            |seen: &Seen| seen.block.parent() == preferred && now.since(seen.at) < RIVAL_PATIENCE;
+        let rival = |seen: &Seen| seen.is_rival(&self.preferred, now);
         (!self.processing.values().any(rival)).then_some(at)
     }
 

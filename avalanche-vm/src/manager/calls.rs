@@ -169,7 +169,7 @@ impl Instance {
     }
 
     /// As [`submit_shared`](Self::submit_shared), for those who know the names: the SHA-256 of
-    /// each.
+    /// each. They are believed, see [`Transactions::submit_named`](crate::Transactions).
     ///
     /// # Errors
     ///
