@@ -1,9 +1,12 @@
 //! Memory of nodes, used again.
 
 use super::hash::{EMPTY, Hash};
+use super::prefetch::prefetch;
 
 /// Cells are made, and used again, in lengths that are multiples of this.
 const STEP: usize = 4;
+/// Lines of the next cells that are asked for.
+const NEXT_LINES: usize = 6;
 /// Lengths that there are: a node has at most 62 cells.
 const LENGTHS: usize = 16;
 
@@ -15,16 +18,26 @@ pub(crate) struct Cells {
     bytes: usize,
 }
 
+/// At least `len` new cells.
+pub(crate) fn fresh(len: usize) -> Box<[Hash]> {
+    vec![EMPTY; len.div_ceil(STEP) * STEP].into_boxed_slice()
+}
+
 impl Cells {
     /// At least `len` cells, with anything in them.
     pub(crate) fn take(&mut self, len: usize) -> Box<[Hash]> {
-        let length = len.div_ceil(STEP);
-        let spare = self.by_length.get_mut(length.saturating_sub(1)).and_then(Vec::pop);
-        if let Some(cells) = spare {
+        let list = self.by_length.get_mut(len.div_ceil(STEP).saturating_sub(1));
+        if let Some(list) = list
+            && let Some(cells) = list.pop()
+        {
             self.bytes = self.bytes.saturating_sub(32 * cells.len());
+            if let Some(next) = list.last() {
+                // They are written soon. Two cells are a line.
+                next.iter().step_by(2).take(NEXT_LINES).for_each(prefetch);
+            }
             return cells;
         }
-        vec![EMPTY; length * STEP].into_boxed_slice()
+        fresh(len)
     }
 
     /// Keeps cells for later.
@@ -45,9 +58,6 @@ impl Cells {
         for (from, to_list) in self.by_length.iter_mut().zip(&mut to.by_length) {
             let wanted = max.saturating_sub(to_list.len());
             let keep = from.len().saturating_sub(wanted);
-            // Read ahead, as nodes are: all at once, so that writing does not wait for each.
-            let lines = from.iter().skip(keep).flat_map(|cells| cells.iter().step_by(2));
-            std::hint::black_box(lines.fold(0, |sum, cell| sum ^ cell[0]));
             for cells in from.drain(keep..) {
                 self.bytes = self.bytes.saturating_sub(32 * cells.len());
                 to.bytes += 32 * cells.len();

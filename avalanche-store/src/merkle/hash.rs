@@ -45,47 +45,56 @@ pub(crate) const fn is_leaf(hash: &Hash) -> bool {
     hash[0] & 1 == 1
 }
 
-/// The hashes of many leaves (key hash, value hash), 16 at a time.
+/// The hashes of many leaves (key hash, value hash).
 pub(crate) fn leaf_hashes(pairs: &[[u8; 64]], hashes: &mut Vec<Hash>) {
-    many(LEAF, pairs, hashes);
+    hashes.clear();
+    for chunk in pairs.chunks(LANES) {
+        let mut sums = [EMPTY; LANES];
+        many(LEAF, chunk.len(), |lane| chunk.get(lane), &mut sums);
+        hashes.extend(sums.iter().take(chunk.len()));
+    }
     for hash in hashes {
         hash[0] |= 1;
     }
 }
 
-/// The hashes of many inner nodes (left, right), 16 at a time.
-pub(crate) fn inner_hashes(pairs: &[[u8; 64]], hashes: &mut Vec<Hash>) {
-    many(INNER, pairs, hashes);
+/// The hashes of up to [`LANES`] inner nodes, each of its two halves.
+pub(crate) fn inner_hashes<'a>(
+    count: usize,
+    halves: impl Fn(usize) -> Option<&'a [u8; 64]>,
+    hashes: &mut [Hash; LANES],
+) {
+    many(INNER, count, halves, hashes);
     for hash in hashes {
         hash[0] &= !1;
     }
 }
 
 /// Inputs of one call: the lanes of the widest processors.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// What [`pair`] gives for each, by the processor's vector unit.
 ///
 /// BLAKE3 hashes chunks of one long input side by side, and offers no such call for many short
 /// inputs. Its function for that is public but unstable: should it go, a loop over [`pair`] takes
 /// its place, and the tests that compare roots with a naive tree say whether the two are equal.
-fn many(domain: &Hash, pairs: &[[u8; 64]], hashes: &mut Vec<Hash>) {
+fn many<'a>(
+    domain: &Hash,
+    count: usize,
+    input: impl Fn(usize) -> Option<&'a [u8; 64]>,
+    hashes: &mut [Hash; LANES],
+) {
     const CHUNK_START: u8 = 1;
     const CHUNK_END: u8 = 1 << 1;
     const ROOT: u8 = 1 << 3;
     const KEYED_HASH: u8 = 1 << 4;
-    let platform = Platform::detect();
     let key = words_from_le_bytes_32(domain);
-    hashes.clear();
-    let mut out = [0; 32 * LANES];
-    for chunk in pairs.chunks(LANES) {
-        let inputs: [&[u8; 64]; LANES] =
-            std::array::from_fn(|lane| chunk.get(lane).unwrap_or(&[0; 64]));
-        let (inputs, _) = inputs.split_at(chunk.len());
-        let (start, end) = (CHUNK_START, CHUNK_END | ROOT);
-        platform.hash_many(inputs, &key, 0, IncrementCounter::No, KEYED_HASH, start, end, &mut out);
-        hashes.extend(out.as_chunks::<32>().0.iter().take(chunk.len()));
-    }
+    let inputs: [&[u8; 64]; LANES] = std::array::from_fn(|lane| input(lane).unwrap_or(&[0; 64]));
+    let (inputs, _) = inputs.split_at(count.min(LANES));
+    let (start, end) = (CHUNK_START, CHUNK_END | ROOT);
+    let out = hashes.as_flattened_mut();
+    let platform = Platform::detect();
+    platform.hash_many(inputs, &key, 0, IncrementCounter::No, KEYED_HASH, start, end, out);
 }
 
 fn pair(domain: &Hash, left: &Hash, right: &Hash) -> Hash {

@@ -37,6 +37,7 @@
 //! The tree in memory (`tree`) shares its nodes between the versions of unaccepted blocks. Nothing
 //! here reads or writes a store.
 
+mod batch;
 mod cells;
 mod change;
 mod fault;
@@ -44,14 +45,18 @@ mod hash;
 mod node;
 mod path;
 mod pool;
+mod prefetch;
 mod proof;
 mod prove;
 mod range;
+mod row;
+mod seen;
 mod stream;
 #[cfg(feature = "testing")]
 mod testing;
 mod tree;
 mod update;
+mod work;
 
 pub use fault::ProofFault;
 pub use hash::{EMPTY, Hash, key_hash, value_hash};

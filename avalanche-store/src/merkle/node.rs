@@ -11,6 +11,12 @@
 //!    references to the nodes below, two a cell, in slot order
 //!    hashes of the positions that exist, ascending
 //!    leaves: key hash, value hash, in slot order
+//!
+//! A patch has the same masks, and cells for what differs from the node below it:
+//!
+//!    hashes of the positions that changed, ascending
+//!    for each slot that changed, ascending: the leaf's value hash, or the reference and 16 bytes
+//!    that mean nothing
 //! ```
 //!
 //! A position exists if its subtree has a leaf and its parent's has two or more: a leaf stands at
@@ -30,6 +36,9 @@
 use super::cells::Cells;
 use super::hash::{EMPTY, Hash, inner_hash, is_leaf, leaf_hash};
 use super::path::{NIBBLES, Path, nibble};
+use super::prefetch::prefetch;
+use super::row::Row;
+use super::seen::Seen;
 
 /// The version of a node's record.
 const VERSION: u8 = 1;
@@ -46,6 +55,21 @@ pub(crate) struct Ref {
     pub(crate) serial: u32,
     /// The height that it was, or will be, written at.
     pub(crate) born: u64,
+}
+
+impl Ref {
+    /// As a node has it in half a cell.
+    fn bytes(self) -> [u8; 16] {
+        let (low, high) = (u64::from(self.slot) | u64::from(self.serial) << 32, self.born);
+        (u128::from(low) | u128::from(high) << 64).to_le_bytes()
+    }
+
+    fn of(half: [u8; 16]) -> Self {
+        let both = u128::from_le_bytes(half);
+        let part = |from: u32| u32::try_from(both >> from & 0xffff_ffff).unwrap_or(0);
+        let born = u64::try_from(both >> 64).unwrap_or(0);
+        Self { slot: part(0), serial: part(32), born }
+    }
 }
 
 /// A key hash and a value hash.
@@ -93,7 +117,7 @@ impl Item {
     }
 }
 
-/// A packed node.
+/// A packed node, or a patch of one: read that through [`Seen`].
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     /// Bit p: position p exists, for p from 2 to 31.
@@ -102,6 +126,10 @@ pub(crate) struct Node {
     occupied: u16,
     /// Bit s: slot s is a leaf.
     leaves: u16,
+    /// Bit p: a patch changes the hash of position p. 0 if this is no patch.
+    hashes: u32,
+    /// Bit s: a patch changes the value of the leaf, or the node, in slot s.
+    slots: u16,
     /// At least as long as the cells in use: lengths are rounded up, so that they are used again.
     cells: Box<[Hash]>,
 }
@@ -110,6 +138,15 @@ impl Clone for Node {
     fn clone(&self) -> Self {
         Self { cells: self.cells.clone(), ..*self }
     }
+}
+
+/// What another leaf of the same key, or another node in the place of one, has beside its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Set {
+    /// The value hash of the leaf.
+    Value(Hash),
+    /// Where the node is.
+    Node(Ref),
 }
 
 /// What a slot holds, without its bytes.
@@ -143,21 +180,39 @@ impl Node {
         self.cells.len() * 32
     }
 
-    pub(crate) fn cells(&self) -> &[Hash] {
-        &self.cells
-    }
-
     pub(crate) fn into_cells(self) -> Box<[Hash]> {
         self.cells
     }
 
-    /// A copy in cells that were used before.
-    pub(crate) fn copy(&self, cells: &mut Cells) -> Self {
-        let mut copy = cells.take(self.cells.len());
+    /// A copy in cells that `take` gives for their number.
+    pub(crate) fn copy(&self, take: impl FnOnce(usize) -> Box<[Hash]>) -> Self {
+        let mut copy = take(self.used_cells());
         for (to, from) in copy.iter_mut().zip(&self.cells) {
             *to = *from;
         }
         Self { cells: copy, ..*self }
+    }
+
+    const fn used_cells(&self) -> usize {
+        if self.is_patch() {
+            return (self.hashes.count_ones() + self.slots.count_ones()) as usize;
+        }
+        self.ref_cells() + (self.present.count_ones() + 2 * self.leaves.count_ones()) as usize
+    }
+
+    /// Whether the node below has to be read for what this does not have.
+    pub(crate) const fn is_patch(&self) -> bool {
+        self.hashes != 0
+    }
+
+    /// Whether the hash of a position that exists is here.
+    pub(crate) const fn has_hash(&self, position: usize) -> bool {
+        !self.is_patch() || self.hashes >> position & 1 == 1
+    }
+
+    /// Whether the leaf's value, or the node, of a slot is here.
+    pub(crate) const fn has_slot(&self, slot: usize) -> bool {
+        !self.is_patch() || self.slots >> slot & 1 == 1
     }
 
     const fn nodes(&self) -> u16 {
@@ -170,12 +225,33 @@ impl Node {
     }
 
     fn hash_cell(&self, position: usize) -> usize {
+        if self.is_patch() {
+            return (self.hashes & ((1 << position) - 1)).count_ones() as usize;
+        }
         self.ref_cells() + (self.present & ((1 << position) - 1)).count_ones() as usize
     }
 
     fn leaf_cell(&self, slot: usize) -> usize {
         let before = (self.leaves & ((1 << slot) - 1)).count_ones() as usize;
         self.ref_cells() + self.present.count_ones() as usize + 2 * before
+    }
+
+    /// Where a patch has what it says of a slot.
+    fn slot_cell(&self, slot: usize) -> usize {
+        (self.hashes.count_ones() + (self.slots & ((1 << slot) - 1)).count_ones()) as usize
+    }
+
+    /// Which cell, and which half of it, has the reference in a slot.
+    fn ref_half(&self, slot: usize) -> (usize, usize) {
+        if self.is_patch() {
+            return (self.slot_cell(slot), 0);
+        }
+        let index = (self.nodes() & ((1 << slot) - 1)).count_ones() as usize;
+        (index / 2, index % 2)
+    }
+
+    fn value_cell(&self, slot: usize) -> usize {
+        if self.is_patch() { self.slot_cell(slot) } else { self.leaf_cell(slot) + 1 }
     }
 
     fn cell(&self, index: usize) -> Hash {
@@ -185,6 +261,35 @@ impl Node {
     fn set_cell(&mut self, index: usize, hash: &Hash) {
         if let Some(cell) = self.cells.get_mut(index) {
             *cell = *hash;
+        }
+    }
+
+    /// Asks for the hashes at some positions, and for what some slots hold, of a whole node.
+    pub(super) fn prefetch(&self, positions: u32, slots: u16) {
+        let refs = self.ref_cells();
+        let hash = |p: usize| refs + (self.present & ((1 << p) - 1)).count_ones() as usize;
+        let both_ends = |first: usize, last: usize| {
+            if let (Some(first), Some(last)) = (self.cells.get(first), self.cells.get(last)) {
+                prefetch(&first[0]);
+                prefetch(&last[31]);
+            }
+        };
+        ones(positions & self.present).map(hash).for_each(|cell| both_ends(cell, cell));
+        ones(u32::from(slots & self.occupied)).for_each(|slot| match self.kind(slot) {
+            Kind::Leaf => both_ends(self.leaf_cell(slot), self.leaf_cell(slot) + 1),
+            _ => both_ends(self.ref_half(slot).0, self.ref_half(slot).0),
+        });
+    }
+
+    /// Asks for all cells. Two are a line.
+    pub(super) fn prefetch_all(&self) {
+        self.cells.iter().step_by(2).for_each(prefetch);
+    }
+
+    /// Copies hashes, or that there are none, into a row.
+    pub(super) fn stage(&self, positions: u32, row: &mut Row) {
+        for position in ones(positions) {
+            row.set(position, &self.hash_at(position));
         }
     }
 
@@ -224,8 +329,12 @@ impl Node {
 
     /// Key hash and value hash of the leaf in a slot.
     pub(crate) fn leaf_pair(&self, slot: usize) -> (Hash, Hash) {
-        let at = self.leaf_cell(slot);
-        (self.cell(at), self.cell(at + 1))
+        (self.leaf_key(slot), self.leaf_value(slot))
+    }
+
+    /// The value hash of the leaf in a slot.
+    pub(crate) fn leaf_value(&self, slot: usize) -> Hash {
+        self.cell(self.value_cell(slot))
     }
 
     /// The key hash of the leaf in a slot.
@@ -239,47 +348,18 @@ impl Node {
         Leaf { key, value, hash: self.hash_at(self.leaf_position(slot)) }
     }
 
-    /// Puts a leaf of the same key in the place of one. Gives its position.
-    pub(crate) fn set_leaf(&mut self, slot: usize, leaf: &Leaf) -> usize {
-        let position = self.leaf_position(slot);
-        self.set_cell(self.leaf_cell(slot) + 1, &leaf.value);
-        self.set_hash(position, &leaf.hash);
-        position
-    }
-
     /// The node below a slot.
     pub(crate) fn node(&self, slot: usize) -> Ref {
-        let index = (self.nodes() & ((1 << slot) - 1)).count_ones() as usize;
-        let cell = self.cell(index / 2);
-        let [a, b] = halves(&cell);
-        let half = if index.is_multiple_of(2) { a } else { b };
-        Ref {
-            slot: u32::from_le_bytes([half[0], half[1], half[2], half[3]]),
-            serial: u32::from_le_bytes([half[4], half[5], half[6], half[7]]),
-            born: u64::from_le_bytes([
-                half[8], half[9], half[10], half[11], half[12], half[13], half[14], half[15],
-            ]),
-        }
-    }
-
-    /// Puts a node in the place of one.
-    pub(crate) fn set_node(&mut self, slot: usize, at: Ref, hash: &Hash) {
-        self.set_ref(slot, at);
-        self.set_hash(16 + slot, hash);
+        let (index, second) = self.ref_half(slot);
+        let [a, b] = halves(&self.cell(index));
+        Ref::of(if second == 0 { a } else { b })
     }
 
     fn set_ref(&mut self, slot: usize, at: Ref) {
-        let index = (self.nodes() & ((1 << slot) - 1)).count_ones() as usize;
-        if let Some(cell) = self.cells.get_mut(index / 2) {
-            let from = 16 * (index % 2);
-            let parts = [(0, 4), (4, 4), (8, 8)];
-            let (slot, serial, born) =
-                (at.slot.to_le_bytes(), at.serial.to_le_bytes(), at.born.to_le_bytes());
-            let bytes: [&[u8]; 3] = [&slot, &serial, &born];
-            for ((offset, len), bytes) in parts.into_iter().zip(bytes) {
-                if let Some(to) = cell.get_mut(from + offset..from + offset + len) {
-                    to.copy_from_slice(bytes);
-                }
+        let (index, second) = self.ref_half(slot);
+        if let Some(cell) = self.cells.get_mut(index) {
+            if let Some(half) = cell.as_chunks_mut::<16>().0.get_mut(second) {
+                *half = at.bytes();
             }
         }
     }
@@ -307,7 +387,7 @@ impl Node {
     pub(crate) fn pack(
         items: &[Item; 16],
         dirty: u32,
-        old: &Self,
+        old: Seen<'_>,
         spare: &mut Cells,
         defer: bool,
     ) -> (Packed, u32) {
@@ -377,20 +457,111 @@ impl Node {
         (Packed::Node(node, root), hashed)
     }
 
-    /// Hashes anew the positions in `dirty` (bit p) of a node whose structure did not change.
-    /// Gives its hash.
-    pub(crate) fn rehash(&mut self, dirty: u32) -> Hash {
-        let mut root = EMPTY;
-        for p in (1..16).rev() {
-            if dirty >> p & 1 == 1 {
-                let hash = inner_hash(&self.hash_at(2 * p), &self.hash_at(2 * p + 1));
-                if p == 1 { root = hash } else { self.set_hash(p, &hash) }
+    /// A patch over `old`: other hashes at the positions in `fresh`, and other leaf values or nodes in
+    /// some slots. `None` if it would not be much smaller than a whole node.
+    pub(crate) fn patch(
+        old: Seen<'_>,
+        fresh: u32,
+        hash: impl Fn(usize) -> Hash,
+        sets: impl Iterator<Item = (usize, Set)> + Clone,
+        spare: &mut Cells,
+    ) -> Option<Self> {
+        let top = old.top();
+        let hashes = top.hashes | fresh;
+        let slots = sets.clone().fold(top.slots, |slots, (slot, _)| slots | 1 << slot);
+        let whole = Self { hashes: 0, cells: Box::default(), ..*top }.used_cells();
+        let cells = (hashes.count_ones() + slots.count_ones()) as usize;
+        if 2 * cells > whole {
+            return None;
+        }
+        let mut patch = Self { hashes, slots, cells: spare.take(cells), ..*top };
+        if top.is_patch() {
+            patch.apply(top);
+            patch.change(fresh, hash, sets);
+            return Some(patch);
+        }
+        // All that it has is new, and in the order of its cells.
+        let mut cells = patch.cells.iter_mut();
+        for (position, cell) in ones(fresh).zip(cells.by_ref()) {
+            *cell = hash(position);
+        }
+        for ((_, set), cell) in sets.zip(cells) {
+            match set {
+                Set::Value(value) => *cell = value,
+                Set::Node(at) => cell
+                    .as_chunks_mut::<16>()
+                    .0
+                    .iter_mut()
+                    .take(1)
+                    .for_each(|half| *half = at.bytes()),
             }
         }
-        root
+        Some(patch)
     }
 
-    /// The record of this node.
+    /// Takes other hashes, leaf values and nodes, for which it has room.
+    pub(crate) fn change(
+        &mut self,
+        fresh: u32,
+        hash: impl Fn(usize) -> Hash,
+        sets: impl Iterator<Item = (usize, Set)>,
+    ) {
+        for position in ones(fresh) {
+            self.set_hash(position, &hash(position));
+        }
+        for (slot, set) in sets {
+            match set {
+                Set::Value(value) => self.set_cell(self.value_cell(slot), &value),
+                Set::Node(at) => self.set_ref(slot, at),
+            }
+        }
+    }
+
+    /// Where the hash of what a slot holds is.
+    pub(crate) fn item_position(&self, slot: usize) -> usize {
+        if self.kind(slot) == Kind::Leaf { self.leaf_position(slot) } else { 16 + slot }
+    }
+
+    /// Takes over what a patch changes. This one has room for it.
+    pub(crate) fn apply(&mut self, patch: &Self) {
+        let mut from = patch.cells.iter();
+        for position in ones(patch.hashes) {
+            if let Some(hash) = from.next() {
+                self.set_cell(self.hash_cell(position), hash);
+            }
+        }
+        for slot in ones(u32::from(patch.slots)) {
+            match self.kind(slot) {
+                Kind::Inner => self.set_ref(slot, patch.node(slot)),
+                _ => self.set_cell(self.value_cell(slot), &patch.leaf_value(slot)),
+            }
+        }
+    }
+
+    /// Swaps with a whole node what this patch changes. Then the other is what this was over it,
+    /// and this, over the other, what that was.
+    pub(crate) fn exchange(&mut self, whole: &mut Self) {
+        let mut mine = self.cells.iter_mut();
+        for position in ones(self.hashes) {
+            let cell = whole.hash_cell(position);
+            if let (Some(a), Some(b)) = (mine.next(), whole.cells.get_mut(cell)) {
+                std::mem::swap(a, b);
+            }
+        }
+        for slot in ones(u32::from(self.slots)) {
+            if self.kind(slot) == Kind::Inner {
+                let (mine, other) = (self.node(slot), whole.node(slot));
+                self.set_ref(slot, other);
+                whole.set_ref(slot, mine);
+            } else {
+                let (mine, other) = (self.leaf_value(slot), whole.leaf_value(slot));
+                self.set_cell(self.value_cell(slot), &other);
+                whole.set_cell(whole.value_cell(slot), &mine);
+            }
+        }
+    }
+
+    /// The record of this node, which is whole.
     pub(crate) fn record(&self) -> Vec<u8> {
         let (leaves, nodes) = (self.leaves.count_ones(), self.nodes().count_ones());
         let mut record = Vec::with_capacity((5 + 64 * leaves + 40 * nodes) as usize);
@@ -450,7 +621,8 @@ impl Node {
         if !rest.is_empty() {
             return Err(Malformed::Bytes("a node's record has bytes too many"));
         }
-        match Self::pack(&items, u32::MAX, &Self::default(), &mut Cells::default(), false).0 {
+        let none = Self::default();
+        match Self::pack(&items, u32::MAX, Seen::alone(&none), &mut Cells::default(), false).0 {
             Packed::Node(node, hash) if hash == *expected => Ok(node),
             _ => Err(Malformed::Bytes("a node's hash is not what its parent or root says")),
         }
@@ -489,4 +661,12 @@ fn set<T, const N: usize>(array: &mut [T; N], index: usize, value: T) {
     if let Some(place) = array.get_mut(index) {
         *place = value;
     }
+}
+
+/// The bits that are set, ascending.
+pub(crate) fn ones(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = bits.trailing_zeros() as usize;
+        (bits != 0).then(|| bits &= bits - 1).map(|()| lowest)
+    })
 }

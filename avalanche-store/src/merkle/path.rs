@@ -20,14 +20,13 @@ impl Path {
     /// The first `depth` nibbles of `key`.
     pub(crate) fn of(key: &Hash, depth: usize) -> Self {
         let mut prefix = [0; 32];
-        let whole = depth / 2;
-        for (to, from) in prefix.iter_mut().zip(key).take(whole) {
-            *to = *from;
-        }
-        if depth % 2 == 1
-            && let (Some(to), Some(from)) = (prefix.get_mut(whole), key.get(whole))
-        {
-            *to = from & 0xf0;
+        // Two words: byte by byte, copying the path would wait for each.
+        let words = prefix.as_chunks_mut::<16>().0.iter_mut().zip(key.as_chunks::<16>().0);
+        for (at, (to, from)) in words.enumerate() {
+            let bits = (4 * depth).saturating_sub(128 * at).min(128);
+            let bits = u32::try_from(bits).unwrap_or(128);
+            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            *to = (u128::from_be_bytes(*from) & mask).to_be_bytes();
         }
         Self { prefix, depth: u8::try_from(depth).unwrap_or(u8::MAX) }
     }
@@ -42,6 +41,11 @@ impl Path {
         }
         path.depth += 1;
         path
+    }
+
+    /// The nibbles, then zeros.
+    pub(crate) const fn prefix(&self) -> &Hash {
+        &self.prefix
     }
 
     /// How many nibbles there are.

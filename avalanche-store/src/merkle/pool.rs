@@ -9,13 +9,20 @@
 //!
 //! Nodes are never counted one by one: a version knows what it made and what it replaced, and
 //! frees by those lists (see [`Tree`](super::Tree)). So sharing a node costs a copy of 16 bytes.
+//!
+//! Patches (see [`Seen`]) name the node below them by its slot alone, and that node counts them: it
+//! stays as long as there are any.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::Hash;
 use super::cells::Cells;
-use super::node::{Node, Ref};
+use super::node::{NOT_LOADED, Node, Ref};
 use super::path::Path;
+use super::prefetch::prefetch;
+use super::seen::Seen;
 
 /// How many free slots, and spare cells of each length, a worker takes at a time.
 const BLOCK: usize = 64;
@@ -23,28 +30,64 @@ const BLOCK: usize = 64;
 /// Bytes of spare cells that are kept: as many as blocks of ten thousand changes drop.
 const SPARE_BYTES_MAX: usize = 32 << 20;
 
-/// One node, or a place for one.
+/// Nodes that are gone through while another is fetched.
+const AHEAD: usize = 8;
+
+/// One node, or a place for one: a line of the processor's cache.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Entry {
     node: Node,
     born: u64,
     /// 0: free.
     serial: u32,
+    /// If this is a patch: the slot of the node below.
+    over: u32,
+    /// How many patches there are over this. It stays as long as there are any, also if nobody can
+    /// find it any more.
+    above: u32,
     depth: u8,
     /// Whether the store has it, so that it may be dropped.
     settled: bool,
+}
+
+/// Where a node lies: the first `depth` nibbles of a key hash, of which the rest means nothing.
+/// Paths are made of it when they are needed: most roots are never committed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) key: Hash,
+    pub(crate) depth: u8,
+}
+
+impl Place {
+    pub(crate) fn new(key: &Hash, depth: usize) -> Self {
+        Self { key: *key, depth: u8::try_from(depth).unwrap_or(u8::MAX) }
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        Path::of(&self.key, usize::from(self.depth))
+    }
+}
+
+/// A node that was put into the pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Installed {
+    pub(crate) slot: u32,
+    pub(crate) place: Place,
+    /// The node of the parent's version in its place.
+    pub(crate) replaced: Option<Ref>,
 }
 
 /// A node that is about to be put into the pool.
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) slot: u32,
-    pub(crate) path: Path,
+    pub(crate) place: Place,
     pub(crate) node: Node,
-    /// Positions of it that wait for their hashes, as bits.
-    pub(crate) waiting: u32,
-    /// Which of the nodes made beside it waits for its hash, and in which slot.
-    pub(crate) above: Option<(u32, u8)>,
+    /// The node of the parent's version in its place.
+    pub(crate) replaced: Option<Ref>,
+    /// If it is a patch: the slot of the node below.
+    pub(crate) over: u32,
 }
 
 /// Nodes of all versions of a tree.
@@ -72,9 +115,14 @@ impl Entry {
         &self.node
     }
 
-    /// Touches the entry.
-    pub(crate) const fn serial(&self) -> u32 {
-        self.serial
+    /// The slot of the node below, if this is a patch.
+    pub(crate) const fn over(&self) -> u32 {
+        self.over
+    }
+
+    /// Whether it is the one that a reference means.
+    pub(crate) const fn is(&self, at: Ref) -> bool {
+        self.serial == at.serial && self.born == at.born
     }
 }
 
@@ -87,24 +135,32 @@ impl Reader<'_> {
     }
 }
 
-/// The node that a reference means, if it is in memory.
-pub(crate) fn find(entries: &[Entry], at: Ref) -> Option<&Node> {
-    let entry = entries.get(at.slot as usize)?;
-    (entry.serial == at.serial && entry.born == at.born).then_some(&entry.node)
-}
-
-/// Reads nodes ahead. None waits for another, so the processor fetches many at once.
-pub(crate) fn touch<'a>(entries: impl Iterator<Item = &'a Entry> + Clone) {
-    std::hint::black_box(entries.clone().fold(0, |sum, entry| sum ^ entry.serial));
-    // Two cells are a line.
-    let lines = entries.flat_map(|entry| entry.node.cells().iter().step_by(2));
-    std::hint::black_box(lines.fold(0, |sum, cell| sum ^ cell[0]));
+/// Asks for the nodes of a list of slots that come soon after the one at `at`: for the entry first,
+/// then for what it names.
+pub(crate) fn look_ahead(entries: &[Entry], slot: impl Fn(usize) -> Option<u32>, at: usize) {
+    let entry = |ahead: usize| entries.get(slot(at + ahead)? as usize);
+    let below = |entry: &Entry| entries.get(entry.over as usize);
+    if let Some(entry) = entry(3 * AHEAD) {
+        prefetch(entry);
+    }
+    if let Some(entry) = entry(2 * AHEAD).filter(|entry| entry.node.is_patch()) {
+        entry.node.prefetch_all();
+        below(entry).into_iter().for_each(prefetch);
+    }
+    if let Some(entry) = entry(AHEAD) {
+        let whole = below(entry).filter(|_| entry.node.is_patch()).unwrap_or(entry);
+        whole.node.prefetch_all();
+    }
 }
 
 impl Pool {
     /// A number for a new version, never 0.
     pub(crate) fn next_serial(&self) -> u32 {
         self.serial.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<Entry>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn read(&self) -> Reader<'_> {
@@ -165,12 +221,24 @@ impl Pool {
         self.free_list().slots.extend(slots);
     }
 
-    /// Puts nodes in their slots. Gives where they are.
-    pub(crate) fn install(&self, made: Vec<Made>, born: u64, serial: u32) -> Vec<(u32, Path)> {
-        let mut places = Vec::with_capacity(made.len());
-        let mut bytes = 0;
+    /// Puts nodes in their slots. Gives where they are. If a node that one is a patch over was dropped
+    /// since it was found, nothing happens, and they come back.
+    pub(crate) fn install(
+        &self,
+        made: Vec<Made>,
+        born: u64,
+        serial: u32,
+    ) -> Result<Vec<Installed>, Vec<Made>> {
         let high = self.free_list().high as usize;
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.write();
+        let found = |made: &Made| {
+            let below = entries.get(made.over as usize);
+            !made.node.is_patch()
+                || below.is_some_and(|below| made.replaced.is_some_and(|at| below.is(at)))
+        };
+        if !made.iter().all(found) {
+            return Err(made);
+        }
         if entries.len() < high {
             // Not twice as many, as a vector would: the table is a good part of what small nodes
             // take.
@@ -178,28 +246,61 @@ impl Pool {
             entries.reserve_exact(more);
             entries.resize_with(high, Entry::default);
         }
-        for Made { slot, path, node, .. } in made {
+        let mut places = Vec::with_capacity(made.len());
+        let mut bytes = 0;
+        for Made { slot, place, node, replaced, over } in made {
+            if node.is_patch()
+                && let Some(below) = entries.get_mut(over as usize)
+            {
+                below.above += 1;
+            }
             if let Some(entry) = entries.get_mut(slot as usize) {
                 bytes += node.bytes() + size_of::<Entry>();
-                let depth = u8::try_from(path.depth()).unwrap_or(u8::MAX);
-                *entry = Entry { node, born, serial, depth, settled: false };
-                places.push((slot, path));
+                let Place { depth, .. } = place;
+                *entry = Entry { node, born, serial, over, above: 0, depth, settled: false };
+                places.push(Installed { slot, place, replaced });
             }
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        places
+        Ok(places)
     }
 
-    /// Says that the store has these nodes.
-    pub(crate) fn settle(&self, slots: impl Iterator<Item = u32>, serial: u32) {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+    /// Makes the nodes in slots of a list whole: those that are patches get the cells of the nodes
+    /// below, which become patches over them. Where that is one itself, or others are over it, the
+    /// patch becomes a copy: so nobody ever reads through more than a few.
+    pub(crate) fn make_whole(&self, range: Range<usize>, slot: impl Fn(usize) -> Option<u32>) {
+        let mut bytes = 0;
+        let mut entries = self.write();
+        for at in range {
+            look_ahead(&entries, &slot, at);
+            let Some(slot) = slot(at) else { continue };
+            bytes += make_whole(&mut entries, slot);
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Says that a version was accepted that made the nodes in `slots`; the store has those of which
+    /// `stored` says so.
+    pub(crate) fn settle(
+        &self,
+        slots: impl Iterator<Item = u32>,
+        serial: u32,
+        stored: impl Fn(u32) -> bool,
+    ) {
+        let mut entries = self.write();
         for slot in slots {
             if let Some(entry) = entries.get_mut(slot as usize)
                 && entry.serial == serial
             {
-                entry.settled = true;
+                entry.settled = stored(slot);
             }
         }
+    }
+
+    /// How many nodes are patches.
+    #[cfg(feature = "testing")]
+    pub(crate) fn patches(&self) -> usize {
+        self.read().entries().iter().filter(|entry| entry.node.is_patch()).count()
     }
 
     /// Drops nodes, those of them that are there.
@@ -212,19 +313,32 @@ impl Pool {
     fn free_keeping(&self, nodes: impl Iterator<Item = (u32, u32)>, keep: usize) {
         let mut bytes = 0;
         let mut freed = Vec::new();
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.write();
         let mut spare = self.spare_cells();
         for (slot, serial) in nodes {
             if let Some(entry) = entries.get_mut(slot as usize)
                 && entry.serial == serial
                 && serial != 0
             {
-                bytes += entry.node.bytes() + size_of::<Entry>();
-                let node = std::mem::take(entry).node;
-                if spare.bytes() < keep {
-                    spare.keep(node.into_cells());
+                entry.serial = 0;
+                entry.settled = false;
+                let mut next = Some(slot);
+                while let Some(slot) = next {
+                    let Some(entry) = entries.get_mut(slot as usize) else { break };
+                    if entry.serial != 0 || entry.above > 0 {
+                        break;
+                    }
+                    bytes += entry.node.bytes() + size_of::<Entry>();
+                    let Entry { node, over, .. } = std::mem::take(entry);
+                    freed.push(slot);
+                    next = node.is_patch().then_some(over);
+                    if let Some(below) = next.and_then(|over| entries.get_mut(over as usize)) {
+                        below.above = below.above.saturating_sub(1);
+                    }
+                    if spare.bytes() < keep {
+                        spare.keep(node.into_cells());
+                    }
                 }
-                freed.push(slot);
             }
         }
         drop(spare);
@@ -248,7 +362,7 @@ impl Pool {
         {
             let reader = self.read();
             for (slot, entry) in (0_u32..).zip(reader.entries()) {
-                if entry.settled && entry.serial != 0 {
+                if entry.settled && entry.serial != 0 && entry.above == 0 {
                     let bytes = entry.node.bytes() + size_of::<Entry>();
                     candidates.push((u8::MAX - entry.depth, entry.born, slot, entry.serial, bytes));
                 }
@@ -265,4 +379,32 @@ impl Pool {
         candidates.truncate(enough.unwrap_or(candidates.len()));
         self.free_keeping(candidates.iter().map(|(_, _, slot, serial, _)| (*slot, *serial)), 0);
     }
+}
+
+/// Makes the node in a slot whole, see [`Pool::make_whole`]. Gives the bytes that it took.
+fn make_whole(entries: &mut [Entry], slot: u32) -> usize {
+    let Some(entry) = entries.get(slot as usize).filter(|entry| entry.node.is_patch()) else {
+        return 0;
+    };
+    let over = entry.over;
+    if let Ok([patch, below]) = entries.get_disjoint_mut([slot as usize, over as usize])
+        && !below.node.is_patch()
+        && below.above == 1
+    {
+        patch.node.exchange(&mut below.node);
+        std::mem::swap(&mut patch.node, &mut below.node);
+        (patch.over, below.over) = (NOT_LOADED, slot);
+        (patch.above, below.above) = (patch.above + 1, 0);
+        return 0;
+    }
+    let Some(entry) = entries.get(slot as usize) else { return 0 };
+    let whole = Seen::new(entries, &entry.node, over).copy(super::cells::fresh);
+    let more = whole.bytes().saturating_sub(entry.node.bytes());
+    if let Some(below) = entries.get_mut(over as usize) {
+        below.above = below.above.saturating_sub(1);
+    }
+    if let Some(entry) = entries.get_mut(slot as usize) {
+        (entry.node, entry.over) = (whole, NOT_LOADED);
+    }
+    more
 }

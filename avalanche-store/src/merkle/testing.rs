@@ -54,7 +54,14 @@ impl RawTree {
 
     /// Says that this version was accepted: what it replaced goes when its parent goes.
     pub fn settle(&self) {
+        self.0.each_made(|_, _, _| {});
         self.0.settle(|_, _| true);
+    }
+
+    /// How many nodes of all versions are patches over others.
+    #[must_use]
+    pub fn patches(&self) -> usize {
+        self.0.pool().patches()
     }
 
     /// The root.

@@ -15,13 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Hash;
 use super::change::{Change, KeyChange};
-use super::node::{Item, Node};
+use super::node::{Item, Node, Ref};
 use super::path::Path;
-use super::pool::{Pool, find, touch};
-use super::update::{Replaced, Updater, Work};
+use super::pool::{Installed, Made, Place, Pool};
+use super::seen::Seen;
+use super::update::Updater;
+use super::work::{Gone, Work};
 
-/// Nodes that are read ahead while a list of them is gone through.
-const AHEAD: usize = 32;
+/// Nodes that are made whole, and then read, at a time: they stay in the processor's cache.
+const PART: usize = 64;
 
 /// Where nodes are that are not in memory.
 pub(crate) trait Load: Sync {
@@ -54,8 +56,8 @@ struct Version {
 /// How a version differs from its parent.
 #[derive(Debug, Default)]
 struct Lists {
-    made: Vec<(u32, Path)>,
-    replaced: Vec<Replaced>,
+    made: Vec<Installed>,
+    gone: Vec<Gone>,
 }
 
 impl Tree {
@@ -94,8 +96,8 @@ impl Tree {
 
     /// Calls `visit` for each node of the parent that this version no longer has, as long as it is
     /// not settled.
-    pub(crate) fn each_replaced(&self, visit: impl FnMut(&Replaced)) {
-        self.0.lists().replaced.iter().for_each(visit);
+    pub(crate) fn each_replaced(&self, mut visit: impl FnMut(Ref, &Path)) {
+        self.0.lists().replaced().for_each(|(at, place)| visit(at, &place.path()));
     }
 
     /// The version after `changes`, which will be written at height `born`. Of several changes of
@@ -110,22 +112,31 @@ impl Tree {
         let changes = Change::list(changes);
         let pool = &self.0.pool;
         let serial = pool.next_serial();
-        let mut work = Work::for_changes(changes.len());
-        let reader = pool.read();
-        let updater = Updater { entries: reader.entries(), pool, load, born, serial };
-        let result = updater.root(&self.0.root, &changes, threads, &mut work);
-        drop(reader);
-        let root = match result {
-            Ok(root) => root.unwrap_or(self.0.root),
-            Err(error) => {
-                let slots: Vec<_> = work.made.iter().map(|made| made.slot).collect();
+        let (root, made, work) = loop {
+            let mut work = Work::for_changes(changes.len());
+            let reader = pool.read();
+            let updater = Updater { entries: reader.entries(), pool, load, born, serial };
+            let result = updater.root(&self.0.root, &changes, threads, &mut work);
+            drop(reader);
+            let made = std::mem::take(&mut work.made);
+            let give_back = |made: &[Made]| {
+                let slots: Vec<_> = made.iter().map(|made| made.slot).collect();
                 pool.give_back(&slots);
-                return Err(error);
+            };
+            let root = match result {
+                Ok(root) => root.unwrap_or(self.0.root),
+                Err(error) => {
+                    give_back(&made);
+                    return Err(error);
+                }
+            };
+            match pool.install(made, born, serial) {
+                Ok(made) => break (root, made, work),
+                // A node was evicted meanwhile, by a commit: it is read from the store now.
+                Err(made) => give_back(&made),
             }
         };
-        let made = pool.install(work.made, born, serial);
-        work.replaced.shrink_to_fit();
-        let lists = Lists { made, replaced: work.replaced };
+        let lists = Lists { made, gone: work.gone };
         Ok(Self(Arc::new(Version {
             pool: Arc::clone(pool),
             root,
@@ -139,16 +150,17 @@ impl Tree {
     }
 
     /// Calls `visit` for each node that this version made and that is in memory, as long as it is
-    /// not settled, with its slot and serial.
+    /// not settled, with its slot and serial. They are whole from then on.
     pub(crate) fn each_made(&self, mut visit: impl FnMut((u32, u32), &Path, &Node)) {
         let lists = self.0.lists();
-        let reader = self.0.pool.read();
-        let entry = |slot: u32| reader.entries().get(slot as usize);
-        for part in lists.made.chunks(AHEAD) {
-            touch(part.iter().filter_map(|(slot, _)| entry(*slot)));
-            for (slot, path) in part {
-                if let Some(node) = entry(*slot) {
-                    visit((*slot, self.0.serial), path, node.node());
+        let slot = |at: usize| lists.made.get(at).map(|made| made.slot);
+        for first in (0..lists.made.len()).step_by(PART) {
+            let part = first..lists.made.len().min(first + PART);
+            self.0.pool.make_whole(part.clone(), slot);
+            let reader = self.0.pool.read();
+            for Installed { slot, place, .. } in lists.made.get(part).unwrap_or_default() {
+                if let Some(entry) = reader.entries().get(*slot as usize) {
+                    visit((*slot, self.0.serial), &place.path(), entry.node());
                 }
             }
         }
@@ -163,12 +175,11 @@ impl Tree {
             return;
         }
         let lists = std::mem::take(&mut *version.lists());
-        let Lists { made, replaced } = lists;
-        let made = made.iter().map(|(slot, _)| *slot);
-        version.pool.settle(made.filter(|slot| stored(*slot, version.serial)), version.serial);
+        let made = lists.made.iter().map(|made| made.slot);
+        version.pool.settle(made, version.serial, |slot| stored(slot, version.serial));
         let parent = version.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(parent) = parent {
-            let replaced = replaced.iter().map(|replaced| (replaced.at.slot, replaced.at.serial));
+            let replaced = lists.replaced().map(|(at, _)| (at.slot, at.serial));
             parent.0.legacy.lock().unwrap_or_else(PoisonError::into_inner).extend(replaced);
         }
     }
@@ -177,16 +188,26 @@ impl Tree {
     pub(crate) fn with_node<L: Load, R>(
         &self,
         hash: &Hash,
-        at: super::Ref,
+        at: Ref,
         path: &Path,
         load: &L,
         then: impl FnOnce(&Node) -> Result<R, L::Error>,
     ) -> Result<R, L::Error> {
-        let node = find(self.0.pool.read().entries(), at).cloned();
+        let reader = self.0.pool.read();
+        let node = Seen::find(reader.entries(), at).map(|node| node.copy(super::cells::fresh));
+        drop(reader);
         match node {
             Some(node) => then(&node),
             None => then(&load.load(at.born, path, hash)?),
         }
+    }
+}
+
+impl Lists {
+    /// The nodes of the parent that this version no longer has.
+    fn replaced(&self) -> impl Iterator<Item = (Ref, Place)> {
+        let made = self.made.iter().filter_map(|made| Some((made.replaced?, made.place)));
+        made.chain(self.gone.iter().map(|gone| (gone.at, gone.place)))
     }
 }
 
@@ -201,7 +222,7 @@ impl Drop for Version {
         let legacy = self.legacy.get_mut().unwrap_or_else(PoisonError::into_inner);
         let settled = *self.settled.get_mut();
         let lists = self.lists.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let made = lists.made.iter().filter(|_| !settled).map(|(slot, _)| (*slot, self.serial));
+        let made = lists.made.iter().filter(|_| !settled).map(|made| (made.slot, self.serial));
         self.pool.free(made.chain(legacy.drain(..)));
     }
 }

@@ -44,14 +44,14 @@ impl<K: KeyValue> State<K> {
         let meta = Meta { heights: Some((height, oldest)), trimming: false };
         let mut batch = Batch::new();
         values(&mut batch, &chain, height);
-        let passing = nodes(&mut batch, &chain, accepted, height);
+        let passing = nodes(&mut batch, &chain, accepted);
         batch.put(rows::root_key(height), codec::encode(&RootRecord::from(view.tree().root())));
         batch.put(rows::META, codec::encode(&meta));
         self.core.store.commit(batch)?;
-
         self.core.oldest.store(oldest, Ordering::Release);
+        let stored = |slot, serial| passing.binary_search(&(slot, serial)).is_err();
         for between in &chain {
-            between.tree().settle(|slot, serial| passing.binary_search(&(slot, serial)).is_err());
+            between.tree().settle(stored);
         }
         view.settled();
         self.accepted = view.tree().clone();
@@ -81,24 +81,20 @@ fn values<K: KeyValue>(batch: &mut Batch, chain: &[View<K>], height: u64) {
 
 /// Puts the nodes that the last view of a chain has and the store does not, and a list of those
 /// that the store has and the view does not. Gives the nodes that came and went between, sorted.
-fn nodes<K: KeyValue>(
-    batch: &mut Batch,
-    chain: &[View<K>],
-    accepted: Option<u64>,
-    height: u64,
-) -> Vec<Place> {
+fn nodes<K: KeyValue>(batch: &mut Batch, chain: &[View<K>], accepted: Option<u64>) -> Vec<Place> {
+    let height = chain.last().map_or(0, View::height);
     let mut passing = Vec::new();
     let mut stale = Chunks::new(b's', height);
     let mut part = Vec::new();
     for view in chain {
-        view.tree().each_replaced(|replaced| {
-            if accepted.is_none_or(|accepted| accepted < replaced.at.born) {
-                passing.push((replaced.at.slot, replaced.at.serial));
+        view.tree().each_replaced(|at, path| {
+            if accepted.is_none_or(|accepted| accepted < at.born) {
+                passing.push((at.slot, at.serial));
                 return;
             }
             part.clear();
-            part.extend(replaced.at.born.to_be_bytes());
-            replaced.path.encode(&mut part);
+            part.extend(at.born.to_be_bytes());
+            path.encode(&mut part);
             stale.push(batch, &part);
         });
     }

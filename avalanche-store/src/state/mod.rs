@@ -58,7 +58,7 @@ pub struct StateOptions {
     /// Threads that compute a root. The root is the same for any number; 0 is taken as 1.
     pub threads: usize,
     /// Bytes of Merkle nodes that stay in memory after a commit; about 180 an entry hold them all.
-    /// Nodes of views that are not accepted come on top.
+    /// Nodes of views that are not accepted come on top, and those that older views are read through.
     pub memory_bytes: usize,
 }
 
@@ -141,6 +141,13 @@ impl<K: KeyValue> State<K> {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.accepted.pool().bytes() + self.accepted.pool().spare_bytes()
+    }
+
+    /// How many Merkle nodes in memory are patches over others, those of views included.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn patches(&self) -> usize {
+        self.accepted.pool().patches()
     }
 
     /// The store below.

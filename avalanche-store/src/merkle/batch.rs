@@ -1,0 +1,514 @@
+//! Changes below one node, level by level.
+//!
+//! ```text
+//!   down   a level at a time: which nodes change, and what is put in their slots. The hashes beside
+//!          the paths are copied into a row for each node. No load waits for another of its level
+//!   up     the deepest level first: its hashes, 16 at a time, from the rows and into them; then
+//!          each node is put together from its row
+//! ```
+//!
+//! Going down key by key, a processor waits for memory at each node, and a tree of a million
+//! entries is in no cache.
+
+use std::ops::Range;
+
+use super::change::Change;
+use super::hash::{EMPTY, Hash, LANES, inner_hashes};
+use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Packed, Ref, Set, ones};
+use super::path::Path;
+use super::pool::Place;
+use super::prefetch::prefetch;
+use super::row::Row;
+use super::seen::Seen;
+use super::tree::Load;
+use super::update::Updater;
+use super::work::{Gone, Work};
+
+/// A slot that changes lead to.
+#[derive(Debug)]
+struct Put {
+    slot: u8,
+    /// The changes, as a range of all.
+    changes: (u32, u32),
+    what: What,
+}
+
+/// Nodes that are asked for before one is read.
+const AHEAD: usize = 8;
+
+/// What is put in a slot.
+#[derive(Debug)]
+enum What {
+    /// Nothing: it stays as it was.
+    Same,
+    /// The leaf of the only change, in the place of one of the same key.
+    Leaf,
+    /// A node in the place of one. Its hash is in the row.
+    Node(Ref),
+    /// Something of another kind, or the leaf of another key.
+    Other(Box<Item>),
+}
+
+/// A node that is in memory, or was read from the store.
+#[derive(Debug)]
+enum Old<'a> {
+    Pool(Seen<'a>),
+    Loaded(Box<Node>),
+}
+
+/// A node that may change.
+#[derive(Debug)]
+struct Job<'a> {
+    old: Old<'a>,
+    at: Ref,
+    /// Its changes, as a range of all.
+    changes: (u32, u32),
+    /// What is put in its slots, as a range of all puts.
+    puts: (u32, u32),
+    /// What it is below; `None` at the top.
+    above: Option<Above>,
+    /// Bit s: changes lead to slot s.
+    slots: u16,
+    /// Bit p: its row has position p.
+    staged: u32,
+    plan: Plan,
+}
+
+/// A place in a node: its job, the put of the slot, and the slot.
+#[derive(Clone, Copy, Debug)]
+struct Above {
+    job: u32,
+    put: u32,
+    slot: u8,
+}
+
+/// What becomes of a node, known on the way up.
+#[derive(Debug)]
+enum Plan {
+    /// It stays.
+    Stays,
+    /// No node is left.
+    Gone(Box<Item>),
+    /// The structure stays. Bit p: position p has another hash; `dirty` ones are made here.
+    Changes { fresh: u32, dirty: u32 },
+    /// It was packed anew.
+    Packed { node: Node, dirty: u32 },
+}
+
+/// A node of the next level.
+#[derive(Clone, Copy, Debug)]
+struct Below {
+    at: Ref,
+    changes: (u32, u32),
+    above: Above,
+}
+
+/// What one batch leaves to the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    rows: Vec<Row>,
+    puts: Vec<Put>,
+    below: Vec<Below>,
+    targets: Vec<(u32, u32)>,
+}
+
+/// All that happens below one node.
+struct Batch<'a, 'b, L> {
+    updater: &'b Updater<'a, L>,
+    changes: &'b [Change],
+    /// The depth of the first level.
+    depth: usize,
+    jobs: Vec<Job<'a>>,
+    scratch: Scratch,
+}
+
+impl Old<'_> {
+    fn seen(&self) -> Seen<'_> {
+        match self {
+            Self::Pool(seen) => *seen,
+            Self::Loaded(node) => Seen::alone(node),
+        }
+    }
+}
+
+/// The subtree that `item` is the node of, after changes; `None` if nothing changes.
+pub(super) fn update<L: Load>(
+    updater: &Updater<'_, L>,
+    (hash, at): (&Hash, Ref),
+    depth: usize,
+    changes: &[Change],
+    work: &mut Work,
+) -> Result<Option<Item>, L::Error> {
+    let mut batch = Batch {
+        updater,
+        changes,
+        depth,
+        jobs: Vec::with_capacity(3 * changes.len()),
+        scratch: std::mem::take(&mut work.scratch),
+    };
+    let result = batch.run((hash, at), work);
+    work.scratch = batch.scratch;
+    work.scratch.puts.clear();
+    work.scratch.below.clear();
+    result
+}
+
+impl<L: Load> Batch<'_, '_, L> {
+    fn run(&mut self, (hash, at): (&Hash, Ref), work: &mut Work) -> Result<Option<Item>, L::Error> {
+        self.push(hash, at, (0, index(self.changes.len())), None, 0)?;
+        let mut levels = Vec::new();
+        let mut from = 0;
+        while from < self.jobs.len() {
+            let level = from..self.jobs.len();
+            from = self.jobs.len();
+            self.down(level.clone(), levels.len(), work);
+            levels.push(level);
+            self.next_level(levels.len())?;
+        }
+        let mut top = None;
+        for (depth, level) in levels.into_iter().enumerate().rev() {
+            for job in level.clone() {
+                self.plan(job, work);
+            }
+            self.hash(level.clone());
+            for job in level {
+                top = self.finish(job, depth, work);
+            }
+        }
+        Ok(top)
+    }
+
+    fn push(
+        &mut self,
+        hash: &Hash,
+        at: Ref,
+        changes: (u32, u32),
+        above: Option<Above>,
+        level: usize,
+    ) -> Result<(), L::Error> {
+        let old = if let Some(seen) = Seen::find(self.updater.entries, at) {
+            Old::Pool(seen)
+        } else {
+            let path = path_of(self.changes, changes, self.depth + level);
+            Old::Loaded(Box::new(self.updater.load.load(at.born, &path, hash)?))
+        };
+        self.jobs.push(Job {
+            old,
+            at,
+            changes,
+            puts: (0, 0),
+            above,
+            slots: 0,
+            staged: 0,
+            plan: Plan::Stays,
+        });
+        Ok(())
+    }
+
+    /// Goes through the nodes of a level: what is put in their slots, and which nodes are below.
+    fn down(&mut self, level: Range<usize>, depth: usize, work: &mut Work) {
+        if self.scratch.rows.len() < self.jobs.len() {
+            self.scratch.rows.resize(self.jobs.len(), Row::NEW);
+        }
+        for number in level.start..level.end + AHEAD {
+            if number < level.end {
+                self.find_slots(number, self.depth + depth);
+            }
+            if number >= level.start + AHEAD {
+                self.read(number - AHEAD, self.depth + depth, work);
+            }
+        }
+    }
+
+    /// Notes the slots that changes lead to, and the hashes beside them, and asks for what is there.
+    fn find_slots(&mut self, number: usize, depth: usize) {
+        let puts = &mut self.scratch.puts;
+        let Some(job) = self.jobs.get_mut(number) else { return };
+        let seen = job.old.seen();
+        let first_put = index(puts.len());
+        let (mut from, to) = job.changes;
+        let mut changing = 0;
+        let mine = self.changes.get(from as usize..to as usize).unwrap_or_default();
+        for group in mine.chunk_by(|a, b| a.nibble(depth) == b.nibble(depth)) {
+            let slot = group.first().map_or(0, |change| change.nibble(depth));
+            let after = from + index(group.len());
+            puts.push(Put { slot: low(slot), changes: (from, after), what: What::Same });
+            job.slots |= 1 << slot;
+            changing |= 1 << seen.top().item_position(slot);
+            from = after;
+        }
+        job.puts = (first_put, index(puts.len()));
+        job.staged = beside(changing);
+        seen.prefetch(job.staged, job.slots);
+    }
+
+    /// Reads what is in the slots, and the hashes beside them.
+    fn read(&mut self, number: usize, depth: usize, work: &mut Work) {
+        let Self { updater, changes, jobs, scratch, .. } = self;
+        let Scratch { rows, puts, below, .. } = scratch;
+        let (Some(job), Some(row)) = (jobs.get(number), rows.get_mut(number)) else { return };
+        let seen = job.old.seen();
+        seen.stage(job.staged, row);
+        let range = job.puts.0 as usize..job.puts.1 as usize;
+        for (at, put) in (job.puts.0..).zip(puts.get_mut(range).unwrap_or_default()) {
+            let slot = usize::from(put.slot);
+            let group = changes.get(put.changes.0 as usize..put.changes.1 as usize);
+            match (seen.kind(slot), group.unwrap_or_default()) {
+                (Kind::Inner, _) => {
+                    let above = Above { job: index(number), put: at, slot: put.slot };
+                    let at = seen.node(slot);
+                    if let Some(entry) = updater.entries.get(at.slot as usize) {
+                        prefetch(entry);
+                    }
+                    below.push(Below { at, changes: put.changes, above });
+                }
+                (Kind::Leaf, [Change { key, leaf: Some(leaf) }]) if seen.leaf_key(slot) == *key => {
+                    if seen.leaf_value(slot) != leaf.value {
+                        work.hashes += 1;
+                        put.what = What::Leaf;
+                    }
+                }
+                (kind, group) => {
+                    let leaf = (kind == Kind::Leaf).then(|| seen.leaf(slot));
+                    let path = path_of(changes, put.changes, depth + 1);
+                    if let Some(item) = updater.grow(leaf.as_ref(), &path, group, work) {
+                        put.what = What::Other(Box::new(item));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds the nodes of the next level.
+    fn next_level(&mut self, level: usize) -> Result<(), L::Error> {
+        let below = std::mem::take(&mut self.scratch.below);
+        for Below { at, changes, above } in &below {
+            let hash = self.jobs.get(above.job as usize).map_or(EMPTY, |job| {
+                let here = self.updater.is_here(*at);
+                if here { EMPTY } else { job.old.seen().hash_at(16 + usize::from(above.slot)) }
+            });
+            self.push(&hash, *at, *changes, Some(*above), level)?;
+        }
+        self.scratch.below = below;
+        self.scratch.below.clear();
+        Ok(())
+    }
+
+    /// Says what becomes of a node, now that it is known what became of those below.
+    fn plan(&mut self, number: usize, work: &mut Work) {
+        let Self { changes, jobs, scratch, .. } = self;
+        let (Some(job), Some(row)) = (jobs.get_mut(number), scratch.rows.get_mut(number)) else {
+            return;
+        };
+        let seen = job.old.seen();
+        let puts = scratch.puts.get(job.puts.0 as usize..job.puts.1 as usize).unwrap_or_default();
+        let (mut fresh, mut dirty, mut restructured) = (0, 0, false);
+        for Put { slot, changes: at, what } in puts {
+            let slot = usize::from(*slot);
+            let position = match what {
+                What::Same => continue,
+                What::Node(_) => 16 + slot,
+                What::Leaf => {
+                    let position = seen.top().leaf_position(slot);
+                    if let Some(leaf) = leaf_of(changes, *at) {
+                        row.set(position, &leaf.hash);
+                    }
+                    position
+                }
+                What::Other(_) => {
+                    restructured = true;
+                    16 + slot
+                }
+            };
+            fresh |= 1 << position;
+            dirty |= above(position);
+        }
+        if fresh == 0 {
+            return;
+        }
+        if !restructured {
+            let fresh = (fresh | dirty) & !3;
+            job.staged |= seen.stage(beside(fresh) & !fresh & !job.staged, row);
+            job.plan = Plan::Changes { fresh, dirty };
+            work.hashes += u64::from(dirty.count_ones());
+            return;
+        }
+        let mut items = [Item::Empty; 16];
+        for slot in seen.slots() {
+            put(&mut items, slot, seen.item(slot));
+        }
+        let mut dirty = 0;
+        for Put { slot, changes: at, what } in puts {
+            let slot = usize::from(*slot);
+            let item = match what {
+                What::Same => continue,
+                What::Leaf => leaf_of(changes, *at).map_or(Item::Empty, |leaf| Item::Leaf(*leaf)),
+                What::Node(at) => Item::Inner { hash: row.get(16 + slot), at: *at },
+                What::Other(item) => **item,
+            };
+            put(&mut items, slot, item);
+            dirty |= above(16 + slot);
+        }
+        let (packed, dirty) = Node::pack(&items, dirty, seen, &mut work.cells, true);
+        job.plan = match packed {
+            Packed::Item(item) => Plan::Gone(Box::new(item)),
+            Packed::Node(node, _) => {
+                Seen::alone(&node).stage(u32::MAX, row);
+                Plan::Packed { node, dirty }
+            }
+        };
+        work.hashes += u64::from(dirty.count_ones());
+    }
+
+    /// Makes the hashes of a level.
+    fn hash(&mut self, level: Range<usize>) {
+        let Scratch { rows, targets, .. } = &mut self.scratch;
+        for sublevel in (0..4).rev() {
+            let positions: u32 = ((1 << (1 << sublevel)) - 1) << (1 << sublevel);
+            targets.clear();
+            let jobs = self.jobs.get(level.clone()).unwrap_or_default();
+            for (number, job) in (index(level.start)..).zip(jobs) {
+                if let Plan::Changes { dirty, .. } | Plan::Packed { dirty, .. } = &job.plan {
+                    targets.extend(ones(dirty & positions).map(|p| (number, index(p))));
+                }
+            }
+            for some in targets.chunks(LANES) {
+                let mut hashes = [EMPTY; LANES];
+                inner_hashes(
+                    some.len(),
+                    |lane| {
+                        let (row, p) = some.get(lane)?;
+                        Some(rows.get(*row as usize)?.halves(*p as usize))
+                    },
+                    &mut hashes,
+                );
+                for ((row, p), hash) in some.iter().zip(&hashes) {
+                    if let Some(row) = rows.get_mut(*row as usize) {
+                        row.set(*p as usize, hash);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a node together, and tells the one above. Gives what has become of it.
+    fn finish(&mut self, number: usize, level: usize, work: &mut Work) -> Option<Item> {
+        let Self { updater, changes, jobs, scratch, .. } = self;
+        let job = jobs.get_mut(number)?;
+        let row = scratch.rows.get(number)?;
+        let (at, job_above, first) = (job.at, job.above, job.changes);
+        let plan = std::mem::replace(&mut job.plan, Plan::Stays);
+        let old = job.old.seen();
+        let (node, over) = match plan {
+            Plan::Stays => return None,
+            Plan::Gone(item) => {
+                let place = Place::new(&key_of(changes, first), self.depth + level);
+                work.gone.push(Gone { at, place });
+                let left = *item;
+                self.tell(job_above, What::Other(item), None);
+                return Some(left);
+            }
+            Plan::Packed { mut node, dirty } => {
+                for p in ones(dirty & !3) {
+                    node.set_hash(p, &row.get(p));
+                }
+                (node, NOT_LOADED)
+            }
+            Plan::Changes { fresh, .. } => {
+                let puts = scratch.puts.get(job.puts.0 as usize..job.puts.1 as usize);
+                let sets = puts.unwrap_or_default().iter().filter_map(|put| {
+                    let set = match &put.what {
+                        What::Leaf => Set::Value(leaf_of(changes, put.changes)?.value),
+                        What::Node(at) => Set::Node(*at),
+                        What::Same | What::Other(_) => return None,
+                    };
+                    Some((usize::from(put.slot), set))
+                });
+                let hashes = |p| row.get(p);
+                let cells = &mut work.cells;
+                let in_pool = old.slot() != NOT_LOADED;
+                let patch = in_pool.then(|| Node::patch(old, fresh, hashes, sets.clone(), cells));
+                match patch.flatten() {
+                    Some(patch) => (patch, old.slot()),
+                    None => (old.change(fresh, hashes, sets, |len| cells.take(len)), NOT_LOADED),
+                }
+            }
+        };
+        let hash = row.get(1);
+        let place = Place::new(&key_of(changes, first), self.depth + level);
+        let at = updater.made(updater.keep(node, over, place, Some(at), work));
+        self.tell(job_above, What::Node(at), Some(&hash));
+        Some(Item::Inner { hash, at })
+    }
+
+    fn tell(&mut self, above: Option<Above>, what: What, hash: Option<&Hash>) {
+        let Some(Above { job, put: number, slot }) = above else { return };
+        if let Some(put) = self.scratch.puts.get_mut(number as usize) {
+            put.what = what;
+        }
+        if let (Some(row), Some(hash)) = (self.scratch.rows.get_mut(job as usize), hash) {
+            row.set(16 + usize::from(slot), hash);
+        }
+    }
+}
+
+/// The leaf of the first of some changes.
+fn leaf_of(changes: &[Change], (first, _): (u32, u32)) -> Option<&Leaf> {
+    changes.get(first as usize)?.leaf.as_ref()
+}
+
+/// Where a node lies that some changes lead through.
+fn path_of(changes: &[Change], range: (u32, u32), depth: usize) -> Path {
+    Path::of(&key_of(changes, range), depth)
+}
+
+/// The key of the first of some changes.
+fn key_of(changes: &[Change], (first, _): (u32, u32)) -> Hash {
+    changes.get(first as usize).map_or(EMPTY, |change| change.key)
+}
+
+/// The positions above one, as bits.
+pub(super) const fn above(position: usize) -> u32 {
+    let mut bits = 0;
+    let mut position = position / 2;
+    while position > 0 {
+        bits |= 1 << position;
+        position /= 2;
+    }
+    bits
+}
+
+/// The positions that are hashed together with some and with those above them, as bits.
+const fn beside(positions: u32) -> u32 {
+    let mut all = positions;
+    let mut level = 4;
+    while level > 1 {
+        let first = 1 << level;
+        all |= halved((all >> first) & ((1 << first) - 1)) << (first / 2);
+        level -= 1;
+    }
+    // The other half of each.
+    ((all & 0x5555_5555) << 1 | (all & 0xaaaa_aaaa) >> 1) & !3
+}
+
+/// Bit i is set if bit 2i or 2i + 1 was, for up to 16 bits.
+const fn halved(bits: u32) -> u32 {
+    let mut bits = (bits | bits >> 1) & 0x5555;
+    bits = (bits | bits >> 1) & 0x3333;
+    bits = (bits | bits >> 2) & 0x0f0f;
+    (bits | bits >> 4) & 0x00ff
+}
+
+pub(super) fn put(items: &mut [Item; 16], slot: usize, item: Item) {
+    if let Some(place) = items.get_mut(slot) {
+        *place = item;
+    }
+}
+
+fn index(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn low(slot: usize) -> u8 {
+    u8::try_from(slot).unwrap_or(0)
+}

@@ -1,0 +1,176 @@
+//! Reading a node that may be a patch.
+//!
+//! ```text
+//!   entries   7: patch | over 3     what it changed: itself
+//!             3: whole              everything else
+//! ```
+//!
+//! Most blocks change a few of the thirty cells of a node. A version that does keeps those alone, in
+//! a patch over the node that it replaced, instead of a copy: a fourth of the bytes, and most of the
+//! time that a root takes was moving them. A patch over a patch has the changes of both, as long as
+//! they are few; its own, the newest, are read first. Accepting a version makes its patches whole
+//! (see [`Pool::settle`](super::pool::Pool::settle)).
+
+use super::hash::{EMPTY, Hash};
+use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Ref, Set, ones};
+use super::pool::Entry;
+use super::row::Row;
+
+/// A node as its readers see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    entries: &'a [Entry],
+    node: &'a Node,
+    /// The slot of the node below a patch.
+    over: u32,
+    /// The slot of this node, if it is in the pool.
+    slot: u32,
+}
+
+impl<'a> Seen<'a> {
+    /// The node that a reference means, if it is in memory.
+    pub(crate) fn find(entries: &'a [Entry], at: Ref) -> Option<Self> {
+        let entry = entries.get(at.slot as usize).filter(|entry| entry.is(at))?;
+        Some(Self { entries, node: entry.node(), over: entry.over(), slot: at.slot })
+    }
+
+    /// A node that is in no pool: a whole one, or a patch over the node in a slot.
+    pub(crate) const fn new(entries: &'a [Entry], node: &'a Node, over: u32) -> Self {
+        Self { entries, node, over, slot: NOT_LOADED }
+    }
+
+    /// A whole node that is in no pool.
+    pub(crate) const fn alone(node: &'a Node) -> Self {
+        Self::new(&[], node, NOT_LOADED)
+    }
+
+    /// The node itself, and nothing below it.
+    pub(crate) const fn top(&self) -> &'a Node {
+        self.node
+    }
+
+    /// Where it is in the pool; [`NOT_LOADED`] if it is not.
+    pub(crate) const fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// This node, and those below it that it is read through; the last one is whole.
+    fn layers(&self) -> impl Iterator<Item = &'a Node> + use<'a> {
+        let entries = self.entries;
+        let mut next = Some((self.node, self.over));
+        std::iter::from_fn(move || {
+            let (node, over) = next?;
+            let below = entries.get(over as usize).filter(|_| node.is_patch());
+            next = below.map(|entry| (entry.node(), entry.over()));
+            Some(node)
+        })
+    }
+
+    fn whole(&self) -> &'a Node {
+        if self.node.is_patch() { self.layers().last().unwrap_or(self.node) } else { self.node }
+    }
+
+    /// Copies hashes, or that there are none, into a row. Gives the positions.
+    pub(super) fn stage(&self, positions: u32, row: &mut Row) -> u32 {
+        if self.node.is_patch() {
+            for position in ones(positions) {
+                row.set(position, &self.hash_at(position));
+            }
+        } else {
+            self.node.stage(positions, row);
+        }
+        positions
+    }
+
+    /// Asks for the hashes at some positions, and for what some slots hold.
+    pub(super) fn prefetch(&self, positions: u32, slots: u16) {
+        if self.node.is_patch() {
+            self.layers().filter(|node| node.is_patch()).for_each(Node::prefetch_all);
+        }
+        self.whole().prefetch(positions, slots);
+    }
+
+    /// As [`Node::kind`].
+    pub(crate) fn kind(&self, slot: usize) -> Kind {
+        self.node.kind(slot)
+    }
+
+    /// As [`Node::hash_at`].
+    pub(crate) fn hash_at(&self, position: usize) -> Hash {
+        if !self.node.exists(position) {
+            return EMPTY;
+        }
+        if self.node.is_patch() {
+            let has = self.layers().find(|node| node.has_hash(position));
+            return has.map_or(EMPTY, |node| node.hash_at(position));
+        }
+        self.node.hash_at(position)
+    }
+
+    fn of_slot(&self, slot: usize) -> &'a Node {
+        if !self.node.is_patch() {
+            return self.node;
+        }
+        self.layers().find(|node| node.has_slot(slot)).unwrap_or(self.node)
+    }
+
+    /// As [`Node::node`].
+    pub(crate) fn node(&self, slot: usize) -> Ref {
+        self.of_slot(slot).node(slot)
+    }
+
+    /// The key hash of the leaf in a slot: no patch changes it.
+    pub(crate) fn leaf_key(&self, slot: usize) -> Hash {
+        self.whole().leaf_key(slot)
+    }
+
+    /// The value hash of the leaf in a slot.
+    pub(crate) fn leaf_value(&self, slot: usize) -> Hash {
+        self.of_slot(slot).leaf_value(slot)
+    }
+
+    /// As [`Node::leaf`].
+    pub(crate) fn leaf(&self, slot: usize) -> Leaf {
+        let hash = self.hash_at(self.node.leaf_position(slot));
+        Leaf { key: self.leaf_key(slot), value: self.leaf_value(slot), hash }
+    }
+
+    /// As [`Node::item`].
+    pub(crate) fn item(&self, slot: usize) -> Item {
+        match self.kind(slot) {
+            Kind::Empty => Item::Empty,
+            Kind::Leaf => Item::Leaf(self.leaf(slot)),
+            Kind::Inner => Item::Inner { hash: self.hash_at(16 + slot), at: self.node(slot) },
+        }
+    }
+
+    /// The slots that hold something, ascending.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        self.node.slots()
+    }
+
+    /// A whole copy with changes, see [`Node::change`].
+    pub(crate) fn change(
+        &self,
+        fresh: u32,
+        hash: impl Fn(usize) -> Hash,
+        sets: impl Iterator<Item = (usize, Set)>,
+        take: impl FnOnce(usize) -> Box<[Hash]>,
+    ) -> Node {
+        let mut copy = self.copy(take);
+        copy.change(fresh, hash, sets);
+        copy
+    }
+
+    /// A whole copy, in cells from `take`.
+    pub(crate) fn copy(&self, take: impl FnOnce(usize) -> Box<[Hash]>) -> Node {
+        let mut copy = self.whole().copy(take);
+        if self.node.is_patch() {
+            let layers: Vec<_> = self.layers().collect();
+            for patch in layers.iter().rev().skip(1) {
+                copy.apply(patch);
+            }
+        }
+        copy
+    }
+}
