@@ -269,14 +269,17 @@ impl Pool {
     /// below, which become patches over them. Where that is one itself, or others are over it, the
     /// patch becomes a copy: so nobody ever reads through more than a few.
     pub(crate) fn make_whole(&self, range: Range<usize>, slot: impl Fn(usize) -> Option<u32>) {
-        let mut bytes = 0;
         let mut entries = self.write();
+        let mut drops = self.drops(0);
         for at in range {
             look_ahead(&entries, &slot, at);
             let Some(slot) = slot(at) else { continue };
-            bytes += make_whole(&mut entries, slot);
+            let Some(over) = entries.get(slot as usize).map(Entry::over) else { continue };
+            drops.more += make_whole(&mut entries, slot);
+            drops.unless_used(&mut entries, over);
         }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        drop(entries);
+        self.dropped(drops);
     }
 
     /// Says that a version was accepted that made the nodes in `slots`; the store has those of which
@@ -311,40 +314,35 @@ impl Pool {
 
     /// Drops nodes, and keeps their cells as long as there are fewer than `keep` bytes of such.
     fn free_keeping(&self, nodes: impl Iterator<Item = (u32, u32)>, keep: usize) {
-        let mut bytes = 0;
-        let mut freed = Vec::new();
         let mut entries = self.write();
-        let mut spare = self.spare_cells();
+        let mut drops = self.drops(keep);
         for (slot, serial) in nodes {
             if let Some(entry) = entries.get_mut(slot as usize)
                 && entry.serial == serial
                 && serial != 0
             {
                 entry.serial = 0;
-                entry.settled = false;
-                let mut next = Some(slot);
-                while let Some(slot) = next {
-                    let Some(entry) = entries.get_mut(slot as usize) else { break };
-                    if entry.serial != 0 || entry.above > 0 {
-                        break;
-                    }
-                    bytes += entry.node.bytes() + size_of::<Entry>();
-                    let Entry { node, over, .. } = std::mem::take(entry);
-                    freed.push(slot);
-                    next = node.is_patch().then_some(over);
-                    if let Some(below) = next.and_then(|over| entries.get_mut(over as usize)) {
-                        below.above = below.above.saturating_sub(1);
-                    }
-                    if spare.bytes() < keep {
-                        spare.keep(node.into_cells());
-                    }
-                }
+                drops.unless_used(&mut entries, slot);
             }
         }
-        drop(spare);
         drop(entries);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.give_back(&freed);
+        self.dropped(drops);
+    }
+
+    /// Begins to drop nodes; who calls this has the lock of the entries, which comes before that of the
+    /// spare cells.
+    fn drops(&self, keep: usize) -> Drops<'_> {
+        let over_budget = self.bytes().saturating_sub(self.budget);
+        let spare = self.spare_cells();
+        Drops { spare, keep, over_budget, slots: Vec::new(), more: 0, less: 0 }
+    }
+
+    fn dropped(&self, drops: Drops<'_>) {
+        let Drops { spare, slots, more, less, .. } = drops;
+        drop(spare);
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+        self.bytes.fetch_sub(less, Ordering::Relaxed);
+        self.give_back(&slots);
     }
 
     /// If there are more bytes than the budget has, drops spare cells and then nodes that the store
@@ -381,6 +379,46 @@ impl Pool {
     }
 }
 
+/// Nodes that are dropped, with bytes that came and went.
+struct Drops<'a> {
+    spare: MutexGuard<'a, Cells>,
+    /// Bytes of spare cells that are kept.
+    keep: usize,
+    /// Bytes of nodes that the budget has no room for.
+    over_budget: usize,
+    slots: Vec<u32>,
+    more: usize,
+    less: usize,
+}
+
+impl Drops<'_> {
+    /// Drops a node that nobody finds any more and no patch is over; then, if it was a patch, the
+    /// node below, if that is so of it.
+    fn unless_used(&mut self, entries: &mut [Entry], slot: u32) {
+        let mut next = Some(slot);
+        while let Some(entry) = next.and_then(|slot| entries.get_mut(slot as usize)) {
+            let unused = entry.serial == 0 && entry.above == 0 && entry.node.bytes() > 0;
+            if !unused {
+                return;
+            }
+            self.less += entry.node.bytes() + size_of::<Entry>();
+            let Entry { node, over, .. } = std::mem::take(entry);
+            self.slots.extend(next);
+            next = node.is_patch().then_some(over);
+            if let Some(below) = next.and_then(|over| entries.get_mut(over as usize)) {
+                below.above = below.above.saturating_sub(1);
+                // It was not evicted because of this patch.
+                if below.above == 0 && below.settled && self.less < self.over_budget {
+                    below.serial = 0;
+                }
+            }
+            if self.spare.bytes() < self.keep {
+                self.spare.keep(node.into_cells());
+            }
+        }
+    }
+}
+
 /// Makes the node in a slot whole, see [`Pool::make_whole`]. Gives the bytes that it took.
 fn make_whole(entries: &mut [Entry], slot: u32) -> usize {
     let Some(entry) = entries.get(slot as usize).filter(|entry| entry.node.is_patch()) else {
@@ -399,7 +437,7 @@ fn make_whole(entries: &mut [Entry], slot: u32) -> usize {
     }
     let Some(entry) = entries.get(slot as usize) else { return 0 };
     let whole = Seen::new(entries, &entry.node, over).copy(super::cells::fresh);
-    let more = whole.bytes().saturating_sub(entry.node.bytes());
+    let more = whole.bytes() - entry.node.bytes();
     if let Some(below) = entries.get_mut(over as usize) {
         below.above = below.above.saturating_sub(1);
     }
