@@ -10,6 +10,8 @@
 //! Going down key by key, a processor waits for memory at each node, and a tree of a million
 //! entries is in no cache.
 
+mod job;
+
 use std::ops::Range;
 
 use super::change::Change;
@@ -23,94 +25,12 @@ use super::seen::Seen;
 use super::tree::Load;
 use super::update::Updater;
 use super::work::{Gone, Work};
+use job::{Above, Below, Job, Old, Plan, Put, What, beside};
 
-/// A slot that changes lead to.
-#[derive(Debug)]
-struct Put {
-    slot: u8,
-    /// The changes, as a range of all.
-    changes: (u32, u32),
-    what: What,
-}
+pub(super) use job::{Scratch, above};
 
 /// Nodes that are asked for before one is read.
 const AHEAD: usize = 8;
-
-/// What is put in a slot.
-#[derive(Debug)]
-enum What {
-    /// Nothing: it stays as it was.
-    Same,
-    /// The leaf of the only change, in the place of one of the same key.
-    Leaf,
-    /// A node in the place of one. Its hash is in the row.
-    Node(Ref),
-    /// Something of another kind, or the leaf of another key.
-    Other(Box<Item>),
-}
-
-/// A node that is in memory, or was read from the store.
-#[derive(Debug)]
-enum Old<'a> {
-    Pool(Seen<'a>),
-    Loaded(Box<Node>),
-}
-
-/// A node that may change.
-#[derive(Debug)]
-struct Job<'a> {
-    old: Old<'a>,
-    at: Ref,
-    /// Its changes, as a range of all.
-    changes: (u32, u32),
-    /// What is put in its slots, as a range of all puts.
-    puts: (u32, u32),
-    /// What it is below; `None` at the top.
-    above: Option<Above>,
-    /// Bit s: changes lead to slot s.
-    slots: u16,
-    /// Bit p: its row has position p.
-    staged: u32,
-    plan: Plan,
-}
-
-/// A place in a node: its job, the put of the slot, and the slot.
-#[derive(Clone, Copy, Debug)]
-struct Above {
-    job: u32,
-    put: u32,
-    slot: u8,
-}
-
-/// What becomes of a node, known on the way up.
-#[derive(Debug)]
-enum Plan {
-    /// It stays.
-    Stays,
-    /// No node is left.
-    Gone(Box<Item>),
-    /// The structure stays. Bit p: position p has another hash; `dirty` ones are made here.
-    Changes { fresh: u32, dirty: u32 },
-    /// It was packed anew.
-    Packed { node: Node, dirty: u32 },
-}
-
-/// A node of the next level.
-#[derive(Clone, Copy, Debug)]
-struct Below {
-    at: Ref,
-    changes: (u32, u32),
-    above: Above,
-}
-
-/// What one batch leaves to the next.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    rows: Vec<Row>,
-    puts: Vec<Put>,
-    below: Vec<Below>,
-    targets: Vec<(u32, u32)>,
-}
 
 /// All that happens below one node.
 struct Batch<'a, 'b, L> {
@@ -120,15 +40,6 @@ struct Batch<'a, 'b, L> {
     depth: usize,
     jobs: Vec<Job<'a>>,
     scratch: Scratch,
-}
-
-impl Old<'_> {
-    fn seen(&self) -> Seen<'_> {
-        match self {
-            Self::Pool(seen) => *seen,
-            Self::Loaded(node) => Seen::alone(node),
-        }
-    }
 }
 
 /// The subtree that `item` is the node of, after changes; `None` if nothing changes.
@@ -199,7 +110,7 @@ impl<L: Load> Batch<'_, '_, L> {
             puts: (0, 0),
             above,
             slots: 0,
-            staged: 0,
+            beside: 0,
             plan: Plan::Stays,
         });
         Ok(())
@@ -238,8 +149,8 @@ impl<L: Load> Batch<'_, '_, L> {
             from = after;
         }
         job.puts = (first_put, index(puts.len()));
-        job.staged = beside(changing);
-        seen.prefetch(job.staged, job.slots);
+        job.beside = beside(changing);
+        seen.prefetch(job.beside, job.slots);
     }
 
     /// Reads what is in the slots, and the hashes beside them.
@@ -248,7 +159,7 @@ impl<L: Load> Batch<'_, '_, L> {
         let Scratch { rows, puts, below, .. } = scratch;
         let (Some(job), Some(row)) = (jobs.get(number), rows.get_mut(number)) else { return };
         let seen = job.old.seen();
-        seen.stage(job.staged, row);
+        seen.stage(job.beside, row);
         let range = job.puts.0 as usize..job.puts.1 as usize;
         for (at, put) in (job.puts.0..).zip(puts.get_mut(range).unwrap_or_default()) {
             let slot = usize::from(put.slot);
@@ -328,7 +239,6 @@ impl<L: Load> Batch<'_, '_, L> {
         }
         if !restructured {
             let fresh = (fresh | dirty) & !3;
-            job.staged |= seen.stage(beside(fresh) & !fresh & !job.staged, row);
             job.plan = Plan::Changes { fresh, dirty };
             work.hashes += u64::from(dirty.count_ones());
             return;
@@ -465,38 +375,6 @@ fn path_of(changes: &[Change], range: (u32, u32), depth: usize) -> Path {
 /// The key of the first of some changes.
 fn key_of(changes: &[Change], (first, _): (u32, u32)) -> Hash {
     changes.get(first as usize).map_or(EMPTY, |change| change.key)
-}
-
-/// The positions above one, as bits.
-pub(super) const fn above(position: usize) -> u32 {
-    let mut bits = 0;
-    let mut position = position / 2;
-    while position > 0 {
-        bits |= 1 << position;
-        position /= 2;
-    }
-    bits
-}
-
-/// The positions that are hashed together with some and with those above them, as bits.
-const fn beside(positions: u32) -> u32 {
-    let mut all = positions;
-    let mut level = 4;
-    while level > 1 {
-        let first = 1 << level;
-        all |= halved((all >> first) & ((1 << first) - 1)) << (first / 2);
-        level -= 1;
-    }
-    // The other half of each.
-    ((all & 0x5555_5555) << 1 | (all & 0xaaaa_aaaa) >> 1) & !3
-}
-
-/// Bit i is set if bit 2i or 2i + 1 was, for up to 16 bits.
-const fn halved(bits: u32) -> u32 {
-    let mut bits = (bits | bits >> 1) & 0x5555;
-    bits = (bits | bits >> 1) & 0x3333;
-    bits = (bits | bits >> 2) & 0x0f0f;
-    (bits | bits >> 4) & 0x00ff
 }
 
 pub(super) fn put(items: &mut [Item; 16], slot: usize, item: Item) {

@@ -22,26 +22,17 @@
 //! A position exists if its subtree has a leaf and its parent's has two or more: a leaf stands at
 //! the highest position where it is alone, as the one-leaf rule has it. So a node with n leaves
 //! and nodes below has about 2n - 2 hashes, and all siblings of a path lie together.
-//!
-//! As a record (own layout: it is written for each dirty node, and is a third shorter than one with
-//! inner hashes, which reading computes anew to compare them with what the parent says):
-//!
-//! ```text
-//!   version 1 | occupied u16 | leaves u16 | for each occupied slot, ascending
-//!                                             leaf: key hash 32, value hash 32
-//!                                             node: height written u64, hash 32
-//! ```
-//! All numbers are little-endian.
+
+mod patch;
+mod record;
 
 use super::cells::Cells;
 use super::hash::{EMPTY, Hash, inner_hash, is_leaf, leaf_hash};
-use super::path::{NIBBLES, Path, nibble};
-use super::prefetch::prefetch;
 use super::row::Row;
 use super::seen::Seen;
 
-/// The version of a node's record.
-const VERSION: u8 = 1;
+pub(crate) use patch::Set;
+pub(crate) use record::Malformed;
 
 /// A slot number that no node has: the node is only in the store.
 pub(crate) const NOT_LOADED: u32 = u32::MAX;
@@ -140,30 +131,12 @@ impl Clone for Node {
     }
 }
 
-/// What another leaf of the same key, or another node in the place of one, has beside its hash.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Set {
-    /// The value hash of the leaf.
-    Value(Hash),
-    /// Where the node is.
-    Node(Ref),
-}
-
 /// What a slot holds, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Empty,
     Leaf,
     Inner,
-}
-
-/// Why bytes are no node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Malformed {
-    /// Written by a later release.
-    Version(u8),
-    /// Not a node's bytes, or not of the node that its parent means.
-    Bytes(&'static str),
 }
 
 impl Node {
@@ -262,28 +235,6 @@ impl Node {
         if let Some(cell) = self.cells.get_mut(index) {
             *cell = *hash;
         }
-    }
-
-    /// Asks for the hashes at some positions, and for what some slots hold, of a whole node.
-    pub(super) fn prefetch(&self, positions: u32, slots: u16) {
-        let refs = self.ref_cells();
-        let hash = |p: usize| refs + (self.present & ((1 << p) - 1)).count_ones() as usize;
-        let both_ends = |first: usize, last: usize| {
-            if let (Some(first), Some(last)) = (self.cells.get(first), self.cells.get(last)) {
-                prefetch(&first[0]);
-                prefetch(&last[31]);
-            }
-        };
-        ones(positions & self.present).map(hash).for_each(|cell| both_ends(cell, cell));
-        ones(u32::from(slots & self.occupied)).for_each(|slot| match self.kind(slot) {
-            Kind::Leaf => both_ends(self.leaf_cell(slot), self.leaf_cell(slot) + 1),
-            _ => both_ends(self.ref_half(slot).0, self.ref_half(slot).0),
-        });
-    }
-
-    /// Asks for all cells. Two are a line.
-    pub(super) fn prefetch_all(&self) {
-        self.cells.iter().step_by(2).for_each(prefetch);
     }
 
     /// Copies hashes, or that there are none, into a row.
@@ -457,175 +408,9 @@ impl Node {
         (Packed::Node(node, root), hashed)
     }
 
-    /// A patch over `old`: other hashes at the positions in `fresh`, and other leaf values or nodes in
-    /// some slots. `None` if it would not be much smaller than a whole node.
-    pub(crate) fn patch(
-        old: Seen<'_>,
-        fresh: u32,
-        hash: impl Fn(usize) -> Hash,
-        sets: impl Iterator<Item = (usize, Set)> + Clone,
-        spare: &mut Cells,
-    ) -> Option<Self> {
-        let top = old.top();
-        let hashes = top.hashes | fresh;
-        let slots = sets.clone().fold(top.slots, |slots, (slot, _)| slots | 1 << slot);
-        let whole = Self { hashes: 0, cells: Box::default(), ..*top }.used_cells();
-        let cells = (hashes.count_ones() + slots.count_ones()) as usize;
-        if 2 * cells > whole {
-            return None;
-        }
-        let mut patch = Self { hashes, slots, cells: spare.take(cells), ..*top };
-        if top.is_patch() {
-            patch.apply(top);
-            patch.change(fresh, hash, sets);
-            return Some(patch);
-        }
-        // All that it has is new, and in the order of its cells.
-        let mut cells = patch.cells.iter_mut();
-        for (position, cell) in ones(fresh).zip(cells.by_ref()) {
-            *cell = hash(position);
-        }
-        for ((_, set), cell) in sets.zip(cells) {
-            match set {
-                Set::Value(value) => *cell = value,
-                Set::Node(at) => cell
-                    .as_chunks_mut::<16>()
-                    .0
-                    .iter_mut()
-                    .take(1)
-                    .for_each(|half| *half = at.bytes()),
-            }
-        }
-        Some(patch)
-    }
-
-    /// Takes other hashes, leaf values and nodes, for which it has room.
-    pub(crate) fn change(
-        &mut self,
-        fresh: u32,
-        hash: impl Fn(usize) -> Hash,
-        sets: impl Iterator<Item = (usize, Set)>,
-    ) {
-        for position in ones(fresh) {
-            self.set_hash(position, &hash(position));
-        }
-        for (slot, set) in sets {
-            match set {
-                Set::Value(value) => self.set_cell(self.value_cell(slot), &value),
-                Set::Node(at) => self.set_ref(slot, at),
-            }
-        }
-    }
-
     /// Where the hash of what a slot holds is.
     pub(crate) fn item_position(&self, slot: usize) -> usize {
         if self.kind(slot) == Kind::Leaf { self.leaf_position(slot) } else { 16 + slot }
-    }
-
-    /// Takes over what a patch changes. This one has room for it.
-    pub(crate) fn apply(&mut self, patch: &Self) {
-        let mut from = patch.cells.iter();
-        for position in ones(patch.hashes) {
-            if let Some(hash) = from.next() {
-                self.set_cell(self.hash_cell(position), hash);
-            }
-        }
-        for slot in ones(u32::from(patch.slots)) {
-            match self.kind(slot) {
-                Kind::Inner => self.set_ref(slot, patch.node(slot)),
-                _ => self.set_cell(self.value_cell(slot), &patch.leaf_value(slot)),
-            }
-        }
-    }
-
-    /// Swaps with a whole node what this patch changes. Then the other is what this was over it,
-    /// and this, over the other, what that was.
-    pub(crate) fn exchange(&mut self, whole: &mut Self) {
-        let mut mine = self.cells.iter_mut();
-        for position in ones(self.hashes) {
-            let cell = whole.hash_cell(position);
-            if let (Some(a), Some(b)) = (mine.next(), whole.cells.get_mut(cell)) {
-                std::mem::swap(a, b);
-            }
-        }
-        for slot in ones(u32::from(self.slots)) {
-            if self.kind(slot) == Kind::Inner {
-                let (mine, other) = (self.node(slot), whole.node(slot));
-                self.set_ref(slot, other);
-                whole.set_ref(slot, mine);
-            } else {
-                let (mine, other) = (self.leaf_value(slot), whole.leaf_value(slot));
-                self.set_cell(self.value_cell(slot), &other);
-                whole.set_cell(whole.value_cell(slot), &mine);
-            }
-        }
-    }
-
-    /// The record of this node, which is whole.
-    pub(crate) fn record(&self) -> Vec<u8> {
-        let (leaves, nodes) = (self.leaves.count_ones(), self.nodes().count_ones());
-        let mut record = Vec::with_capacity((5 + 64 * leaves + 40 * nodes) as usize);
-        record.push(VERSION);
-        record.extend(self.occupied.to_le_bytes());
-        record.extend(self.leaves.to_le_bytes());
-        for slot in self.slots() {
-            if self.kind(slot) == Kind::Leaf {
-                let (key, value) = self.leaf_pair(slot);
-                record.extend(key);
-                record.extend(value);
-            } else {
-                record.extend(self.node(slot).born.to_le_bytes());
-                record.extend(self.hash_at(16 + slot));
-            }
-        }
-        record
-    }
-
-    /// The node of a record, if it is the one at `path` whose hash is `expected`.
-    pub(crate) fn decode(bytes: &[u8], path: &Path, expected: &Hash) -> Result<Self, Malformed> {
-        const SHORT: Malformed = Malformed::Bytes("a node's record is cut short");
-        let (version, rest) = bytes.split_first().ok_or(SHORT)?;
-        if *version != VERSION {
-            return Err(Malformed::Version(*version));
-        }
-        let (occupied, rest) = rest.split_first_chunk().ok_or(SHORT)?;
-        let (leaves, mut rest) = rest.split_first_chunk().ok_or(SHORT)?;
-        let (occupied, leaves) = (u16::from_le_bytes(*occupied), u16::from_le_bytes(*leaves));
-        if leaves & !occupied != 0 {
-            return Err(Malformed::Bytes("a node's record has leaves in empty slots"));
-        }
-        let mut items = [Item::Empty; 16];
-        for (slot, item) in items.iter_mut().enumerate() {
-            if occupied >> slot & 1 == 0 {
-                continue;
-            }
-            *item = if leaves >> slot & 1 == 1 {
-                let (key, after) = rest.split_first_chunk().ok_or(SHORT)?;
-                let (value, after) = after.split_first_chunk().ok_or(SHORT)?;
-                rest = after;
-                if Path::of(key, path.depth()) != *path || nibble(key, path.depth()) != slot {
-                    return Err(Malformed::Bytes("a node's record has a leaf of another place"));
-                }
-                Item::Leaf(Leaf::new(*key, *value))
-            } else {
-                let (born, after) = rest.split_first_chunk().ok_or(SHORT)?;
-                let (hash, after) = after.split_first_chunk().ok_or(SHORT)?;
-                rest = after;
-                if is_leaf(hash) || path.depth() + 1 >= NIBBLES {
-                    return Err(Malformed::Bytes("a node's record names a node that cannot be"));
-                }
-                let born = u64::from_le_bytes(*born);
-                Item::Inner { hash: *hash, at: Ref { slot: NOT_LOADED, serial: 0, born } }
-            };
-        }
-        if !rest.is_empty() {
-            return Err(Malformed::Bytes("a node's record has bytes too many"));
-        }
-        let none = Self::default();
-        match Self::pack(&items, u32::MAX, Seen::alone(&none), &mut Cells::default(), false).0 {
-            Packed::Node(node, hash) if hash == *expected => Ok(node),
-            _ => Err(Malformed::Bytes("a node's hash is not what its parent or root says")),
-        }
     }
 }
 

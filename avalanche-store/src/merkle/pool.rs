@@ -269,17 +269,15 @@ impl Pool {
     /// below, which become patches over them. Where that is one itself, or others are over it, the
     /// patch becomes a copy: so nobody ever reads through more than a few.
     pub(crate) fn make_whole(&self, range: Range<usize>, slot: impl Fn(usize) -> Option<u32>) {
+        let mut more = 0;
         let mut entries = self.write();
-        let mut drops = self.drops(0);
         for at in range {
             look_ahead(&entries, &slot, at);
             let Some(slot) = slot(at) else { continue };
-            let Some(over) = entries.get(slot as usize).map(Entry::over) else { continue };
-            drops.more += make_whole(&mut entries, slot);
-            drops.unless_used(&mut entries, over);
+            more += make_whole(&mut entries, slot);
         }
         drop(entries);
-        self.dropped(drops);
+        self.bytes.fetch_add(more, Ordering::Relaxed);
     }
 
     /// Says that a version was accepted that made the nodes in `slots`; the store has those of which
@@ -334,14 +332,13 @@ impl Pool {
     fn drops(&self, keep: usize) -> Drops<'_> {
         let over_budget = self.bytes().saturating_sub(self.budget);
         let spare = self.spare_cells();
-        Drops { spare, keep, over_budget, slots: Vec::new(), more: 0, less: 0 }
+        Drops { spare, keep, over_budget, slots: Vec::new(), bytes: 0 }
     }
 
     fn dropped(&self, drops: Drops<'_>) {
-        let Drops { spare, slots, more, less, .. } = drops;
+        let Drops { spare, slots, bytes, .. } = drops;
         drop(spare);
-        self.bytes.fetch_add(more, Ordering::Relaxed);
-        self.bytes.fetch_sub(less, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.give_back(&slots);
     }
 
@@ -379,7 +376,7 @@ impl Pool {
     }
 }
 
-/// Nodes that are dropped, with bytes that came and went.
+/// Nodes that are dropped, with their bytes.
 struct Drops<'a> {
     spare: MutexGuard<'a, Cells>,
     /// Bytes of spare cells that are kept.
@@ -387,8 +384,7 @@ struct Drops<'a> {
     /// Bytes of nodes that the budget has no room for.
     over_budget: usize,
     slots: Vec<u32>,
-    more: usize,
-    less: usize,
+    bytes: usize,
 }
 
 impl Drops<'_> {
@@ -401,14 +397,14 @@ impl Drops<'_> {
             if !unused {
                 return;
             }
-            self.less += entry.node.bytes() + size_of::<Entry>();
+            self.bytes += entry.node.bytes() + size_of::<Entry>();
             let Entry { node, over, .. } = std::mem::take(entry);
             self.slots.extend(next);
             next = node.is_patch().then_some(over);
             if let Some(below) = next.and_then(|over| entries.get_mut(over as usize)) {
                 below.above = below.above.saturating_sub(1);
                 // It was not evicted because of this patch.
-                if below.above == 0 && below.settled && self.less < self.over_budget {
+                if below.above == 0 && below.settled && self.bytes < self.over_budget {
                     below.serial = 0;
                 }
             }

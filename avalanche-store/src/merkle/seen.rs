@@ -70,8 +70,8 @@ impl<'a> Seen<'a> {
         if self.node.is_patch() { self.layers().last().unwrap_or(self.node) } else { self.node }
     }
 
-    /// Copies hashes, or that there are none, into a row. Gives the positions.
-    pub(super) fn stage(&self, positions: u32, row: &mut Row) -> u32 {
+    /// Copies hashes, or that there are none, into a row.
+    pub(super) fn stage(&self, positions: u32, row: &mut Row) {
         if self.node.is_patch() {
             for position in ones(positions) {
                 row.set(position, &self.hash_at(position));
@@ -79,7 +79,6 @@ impl<'a> Seen<'a> {
         } else {
             self.node.stage(positions, row);
         }
-        positions
     }
 
     /// Asks for the hashes at some positions, and for what some slots hold.

@@ -1,0 +1,139 @@
+//! Patches of nodes: what a version changes of one, without the rest.
+
+use super::super::cells::Cells;
+use super::super::hash::Hash;
+use super::super::prefetch::prefetch;
+use super::super::seen::Seen;
+use super::{Kind, Node, Ref, ones};
+
+/// What another leaf of the same key, or another node in the place of one, has beside its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Set {
+    /// The value hash of the leaf.
+    Value(Hash),
+    /// Where the node is.
+    Node(Ref),
+}
+
+impl Node {
+    /// A patch over `old`: other hashes at the positions in `fresh`, and other leaf values or nodes in
+    /// some slots. `None` if it would not be much smaller than a whole node.
+    pub(crate) fn patch(
+        old: Seen<'_>,
+        fresh: u32,
+        hash: impl Fn(usize) -> Hash,
+        sets: impl Iterator<Item = (usize, Set)> + Clone,
+        spare: &mut Cells,
+    ) -> Option<Self> {
+        let top = old.top();
+        let hashes = top.hashes | fresh;
+        let slots = sets.clone().fold(top.slots, |slots, (slot, _)| slots | 1 << slot);
+        let whole = Self { hashes: 0, cells: Box::default(), ..*top }.used_cells();
+        let cells = (hashes.count_ones() + slots.count_ones()) as usize;
+        if 2 * cells > whole {
+            return None;
+        }
+        let mut patch = Self { hashes, slots, cells: spare.take(cells), ..*top };
+        if top.is_patch() {
+            patch.apply(top);
+            patch.change(fresh, hash, sets);
+            return Some(patch);
+        }
+        // All that it has is new, and in the order of its cells.
+        let mut cells = patch.cells.iter_mut();
+        for (position, cell) in ones(fresh).zip(cells.by_ref()) {
+            *cell = hash(position);
+        }
+        for ((_, set), cell) in sets.zip(cells) {
+            match set {
+                Set::Value(value) => *cell = value,
+                Set::Node(at) => cell
+                    .as_chunks_mut::<16>()
+                    .0
+                    .iter_mut()
+                    .take(1)
+                    .for_each(|half| *half = at.bytes()),
+            }
+        }
+        Some(patch)
+    }
+
+    /// Takes other hashes, leaf values and nodes, for which it has room.
+    pub(crate) fn change(
+        &mut self,
+        fresh: u32,
+        hash: impl Fn(usize) -> Hash,
+        sets: impl Iterator<Item = (usize, Set)>,
+    ) {
+        for position in ones(fresh) {
+            self.set_hash(position, &hash(position));
+        }
+        for (slot, set) in sets {
+            match set {
+                Set::Value(value) => self.set_cell(self.value_cell(slot), &value),
+                Set::Node(at) => self.set_ref(slot, at),
+            }
+        }
+    }
+
+    /// Takes over what a patch changes. This one has room for it.
+    pub(crate) fn apply(&mut self, patch: &Self) {
+        let mut from = patch.cells.iter();
+        for position in ones(patch.hashes) {
+            if let Some(hash) = from.next() {
+                self.set_cell(self.hash_cell(position), hash);
+            }
+        }
+        for slot in ones(u32::from(patch.slots)) {
+            match self.kind(slot) {
+                Kind::Inner => self.set_ref(slot, patch.node(slot)),
+                _ => self.set_cell(self.value_cell(slot), &patch.leaf_value(slot)),
+            }
+        }
+    }
+
+    /// Swaps with a whole node what this patch changes. Then the other is what this was over it,
+    /// and this, over the other, what that was.
+    pub(crate) fn exchange(&mut self, whole: &mut Self) {
+        let mut mine = self.cells.iter_mut();
+        for position in ones(self.hashes) {
+            let cell = whole.hash_cell(position);
+            if let (Some(a), Some(b)) = (mine.next(), whole.cells.get_mut(cell)) {
+                std::mem::swap(a, b);
+            }
+        }
+        for slot in ones(u32::from(self.slots)) {
+            if self.kind(slot) == Kind::Inner {
+                let (mine, other) = (self.node(slot), whole.node(slot));
+                self.set_ref(slot, other);
+                whole.set_ref(slot, mine);
+            } else {
+                let (mine, other) = (self.leaf_value(slot), whole.leaf_value(slot));
+                self.set_cell(self.value_cell(slot), &other);
+                whole.set_cell(whole.value_cell(slot), &mine);
+            }
+        }
+    }
+
+    /// Asks for the hashes at some positions, and for what some slots hold, of a whole node.
+    pub(crate) fn prefetch(&self, positions: u32, slots: u16) {
+        let refs = self.ref_cells();
+        let hash = |p: usize| refs + (self.present & ((1 << p) - 1)).count_ones() as usize;
+        let both_ends = |first: usize, last: usize| {
+            if let (Some(first), Some(last)) = (self.cells.get(first), self.cells.get(last)) {
+                prefetch(&first[0]);
+                prefetch(&last[31]);
+            }
+        };
+        ones(positions & self.present).map(hash).for_each(|cell| both_ends(cell, cell));
+        ones(u32::from(slots & self.occupied)).for_each(|slot| match self.kind(slot) {
+            Kind::Leaf => both_ends(self.leaf_cell(slot), self.leaf_cell(slot) + 1),
+            _ => both_ends(self.ref_half(slot).0, self.ref_half(slot).0),
+        });
+    }
+
+    /// Asks for all cells. Two are a line.
+    pub(crate) fn prefetch_all(&self) {
+        self.cells.iter().step_by(2).for_each(prefetch);
+    }
+}
