@@ -1,4 +1,5 @@
-//! Asks the operating system for more than rustls wants, and so less often.
+//! Asks the operating system for more than rustls wants, and so less often; and for less than rustls
+//! asks, where that is enough.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// What rustls reads at once, and so the end of a stretch in which much comes.
 const SHORT_BYTES: usize = 4 * 1024;
 
-/// A stream that reads ahead while its reader takes all that it is given.
+/// A stream that reads ahead while its reader takes all that it is given, and writes a lone record
+/// as one buffer.
 ///
 /// rustls reads 4 KiB at a time, a quarter of a record. Once that many came, the next read is of
 /// 64 KiB; what is less than 4 KiB is the end of that. So short messages are read as they would be
@@ -91,7 +93,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ReadAhead<S> {
         cx: &mut Context<'_>,
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, from)
+        let stream = Pin::new(&mut self.get_mut().stream);
+        // rustls gives each record by itself. One buffer is sent in less time than a list of one.
+        let mut filled = from.iter().filter(|buffer| !buffer.is_empty());
+        match (filled.next(), filled.next()) {
+            (Some(one), None) => stream.poll_write(cx, one),
+            _ => stream.poll_write_vectored(cx, from),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
