@@ -186,6 +186,12 @@ impl OpenRequests {
         alike.filter(|open| Key { answer: key.answer, ..*open } == *key).min()
     }
 
+    /// Places and peers that there is room for.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.places.len(), self.by_node.len())
+    }
+
     #[cfg(test)]
     pub(super) fn deadlines(&self) -> usize {
         self.deadlines.len()

@@ -260,6 +260,42 @@ fn applications_do_not_bench_and_gets_and_oneself_are_not_measured() {
     assert!(requests.average_latency() > before, "timeouts are latencies");
 }
 
+/// Many peers are asked by one number, in turns with numbers of their own; then all is over.
+#[test]
+fn a_rush_of_requests_leaves_no_more_than_a_bounded_rest() {
+    let mut requests = requests(RequestsConfig::default());
+    let set = ValidatorSet::new();
+    let nodes: Vec<_> = (1..=3_000_u16)
+        .map(|number| {
+            let mut bytes = [1; 20];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            NodeId::new(bytes)
+        })
+        .collect();
+    let number = |at: usize| if at % 2 == 0 { 7 } else { u32::try_from(at).unwrap() };
+    for (at, node) in nodes.iter().enumerate() {
+        requests.register(ask(*node, Op::PullQuery, number(at)), at_millis(at)).unwrap();
+    }
+    assert_eq!((requests.len(), requests.open.kept()), (3_000, (3_000, 3_000)));
+    for (at, node) in nodes.iter().enumerate().rev() {
+        let got = requests.answer(*node, chain(1), number(at), Op::Chits, &set, at_millis(3_000));
+        assert!(matches!(got, Answer::Matched { .. }), "{at}");
+    }
+    assert_eq!((requests.len(), requests.open.kept()), (0, (0, 1_024)));
+    // All of them are remembered, and peers that were forgotten are asked again.
+    for (at, node) in nodes.iter().enumerate() {
+        let got = requests.answer(*node, chain(1), number(at), Op::Chits, &set, at_millis(3_000));
+        assert_eq!(got, Answer::Duplicate, "{at}");
+        requests.register(ask(*node, Op::PullQuery, number(at)), at_millis(3_000)).unwrap();
+        assert_eq!(requests.outstanding(node), 1);
+    }
+}
+
+/// A time in the rush.
+fn at_millis(millis: usize) -> Timestamp {
+    at(u64::try_from(millis).unwrap())
+}
+
 /// Whatever happens in whatever order, each request has one outcome.
 #[test]
 fn each_request_has_exactly_one_outcome() {

@@ -146,4 +146,51 @@ mod tests {
         drop(near);
         assert_eq!(ahead.read(&mut [0; 4_096]).await.unwrap(), 0);
     }
+
+    /// Keeps what was written, and whether it came as a list.
+    #[derive(Debug, Default)]
+    struct Calls(Vec<(bool, Vec<u8>)>);
+
+    impl AsyncWrite for Calls {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            from: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.push((false, from.to_vec()));
+            Poll::Ready(Ok(from.len()))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            from: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = from.iter().flat_map(|buffer| buffer.to_vec()).collect();
+            let written = all.len();
+            self.0.push((true, all));
+            Poll::Ready(Ok(written))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn one_buffer_is_written_by_itself_and_several_as_a_list() {
+        let mut ahead = ReadAhead::new(Calls::default());
+        for buffers in [&["", "one", ""][..], &["two", "", "three"]] {
+            let list: Vec<_> =
+                buffers.iter().map(|buffer| io::IoSlice::new(buffer.as_bytes())).collect();
+            let written = ahead.write_vectored(&list).await.unwrap();
+            assert_eq!(written, buffers.concat().len());
+        }
+        let calls = [(false, b"one".to_vec()), (true, b"twothree".to_vec())];
+        assert_eq!(ahead.stream.0, calls);
+    }
 }
