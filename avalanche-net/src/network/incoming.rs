@@ -421,8 +421,8 @@ impl<'a> Incoming<'a> {
         let Some(route) = decoded.route else { return };
         let requests = &self.shared.requests;
         let body = match route.request_id {
-            Some(id) if op.is_answer() && requests.expects(op) => {
-                requests.answered(self.shared, node_id, route, id, op, decoded.body, self.now)
+            Some(_) if op.is_answer() && requests.expects(op) => {
+                requests.answered(self.shared, node_id, route, op, decoded.body, self.now)
             }
             _ => Some(decoded.body),
         };

@@ -177,7 +177,7 @@ impl Requester {
         op.class() == Class::App || self.open.load(Ordering::Acquire) > 0
     }
 
-    /// Takes an answer to a request of this; others come back.
+    /// Takes an answer to a request of this, which came at that time; others come back.
     ///
     /// Answers of applications that match nothing are dropped: requests of applications are all of
     /// this. Other requests may be counted by an engine.
@@ -186,11 +186,11 @@ impl Requester {
         shared: &Shared,
         node_id: NodeId,
         route: Route,
-        request_id: u32,
         op: Op,
         body: Body,
         arrived: Timestamp,
     ) -> Option<Body> {
+        let Some(request_id) = route.request_id else { return Some(body) };
         let app = op.class() == Class::App;
         let (answer, waiter, left) = {
             let mut state = self.state();

@@ -73,8 +73,8 @@ impl Shared {
     }
 
     /// Tells the control how a request went that there was no room for, which has it take in the
-    /// others. If it is so busy that its queue is full, this one is forgotten: it is a measure among
-    /// many.
+    /// others. If it is so busy that its queue is full, this one is forgotten: it is a measure
+    /// among many.
     pub(crate) fn tell_outcome(&self, (node_id, latency): Outcome) {
         let _ = self.control.try_send(Event::Outcome { node_id, latency }.into());
     }

@@ -272,7 +272,7 @@ fn a_rush_of_requests_leaves_no_more_than_a_bounded_rest() {
             NodeId::new(bytes)
         })
         .collect();
-    let number = |at: usize| if at % 2 == 0 { 7 } else { u32::try_from(at).unwrap() };
+    let number = |at: usize| if at.is_multiple_of(2) { 7 } else { u32::try_from(at).unwrap() };
     for (at, node) in nodes.iter().enumerate() {
         requests.register(ask(*node, Op::PullQuery, number(at)), at_millis(at)).unwrap();
     }

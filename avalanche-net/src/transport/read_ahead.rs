@@ -1,5 +1,5 @@
-//! Asks the operating system for more than rustls wants, and so less often; and for less than rustls
-//! asks, where that is enough.
+//! Asks the operating system for more than rustls wants, and so less often; and for less than
+//! rustls asks, where that is enough.
 
 use std::io;
 use std::pin::Pin;
