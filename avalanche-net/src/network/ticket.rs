@@ -109,9 +109,11 @@ mod tests {
     use std::future::poll_fn;
     use std::pin::pin;
     use std::task::Poll;
+    use std::time::Duration;
+    use tokio::time::timeout;
 
     /// Whoever waits for places has them once the last ticket of those before is dropped.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn places_come_back_with_the_last_ticket_and_not_before() {
         let spare = Arc::<Spare>::default();
         let places = Arc::new(Places::new(3));
@@ -133,7 +135,7 @@ mod tests {
             }
             let mut waits = pin!(places.take(2));
             let mut polls = 0;
-            poll_fn(|cx| {
+            let comes = poll_fn(|cx| {
                 polls += 1;
                 let taken = waits.as_mut().poll(cx);
                 if polls == 1 {
@@ -143,8 +145,8 @@ mod tests {
                     return Poll::Pending;
                 }
                 taken.map(|count| assert_eq!(count, 2))
-            })
-            .await;
+            });
+            timeout(Duration::from_secs(1), comes).await.expect("it is woken");
             assert_eq!((polls, places.taken(), spare.try_hold(1).is_some()), (2, 2, true));
             places.give_back(2);
         }
