@@ -150,7 +150,7 @@ impl Driver {
     /// Takes in an event, and those that wait behind it.
     fn handle(&mut self, told: Told) {
         let at = self.shared.clock.moment();
-        for (node_id, latency) in self.shared.take_outcomes() {
+        for (node_id, latency) in self.shared.requests.take_outcomes() {
             self.control.handle(at, Event::Outcome { node_id, latency });
         }
         self.control.handle(at, told.event);

@@ -128,7 +128,6 @@ impl Network {
             requests: Requester::new(&config.limits, identity.node_id(), clock)
                 .map_err(Error::Limits)?,
             waiting: Waiting::default(),
-            outcomes: Mutex::default(),
             events: broadcast::channel(config.limits.event_queue).0,
             control: to_control,
             inboxes: RwLock::default(),
@@ -297,7 +296,7 @@ impl Network {
     /// Whether messages flow to and from this node.
     #[must_use]
     pub fn is_connected(&self, node_id: &NodeId) -> bool {
-        self.shared.established(node_id).is_some()
+        self.shared.is_established(node_id)
     }
 
     /// The best `count` of the connected peers by latency, answers and faults, best first. None

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use avalanche_consensus::{Id, NodeId, Timestamp};
+use avalanche_consensus::{Id, NodeId};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::config::Limits;
 use super::driver::Clock;
@@ -48,10 +48,16 @@ struct Stakes {
 /// The room of one connection for a few messages, besides the buffer for all.
 #[derive(Debug, Default)]
 pub(crate) struct Spare {
-    used: AtomicBool,
-    /// It was used, and is not.
+    /// [`USED`] and [`WAITS`].
+    state: AtomicU8,
+    /// It was used, and is not, and is waited for.
     freed: Notify,
 }
+
+/// The room of a connection is in use.
+const USED: u8 = 1;
+/// Somebody waits for it.
+const WAITS: u8 = 2;
 
 /// Room for what peers sent; given back when this is dropped.
 #[derive(Debug)]
@@ -64,12 +70,18 @@ pub(crate) struct Held {
 #[derive(Debug)]
 enum Room {
     /// Of the buffer for all.
-    Shared(Arc<Inbound>, Option<throttle::Ticket>),
+    Shared(Box<(Arc<Inbound>, Option<throttle::Ticket>)>),
     /// Of one connection.
     Spare(Arc<Spare>),
 }
 
 impl Held {
+    /// Of the buffer for all; there is no ticket if somebody else gives it back.
+    fn shared(inbound: &Arc<Inbound>, ticket: Option<throttle::Ticket>, bytes: usize) -> Self {
+        // Seldom, and each message would have to carry it.
+        Self { room: Room::Shared(Box::new((Arc::clone(inbound), ticket))), bytes }
+    }
+
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -78,14 +90,16 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         match &mut self.room {
-            Room::Shared(inbound, ticket) => {
+            Room::Shared(room) => {
+                let (inbound, ticket) = &mut **room;
                 if let Some(ticket) = ticket.take() {
                     inbound.release(ticket);
                 }
             }
             Room::Spare(spare) => {
-                spare.used.store(false, Ordering::Release);
-                spare.freed.notify_one();
+                if spare.state.fetch_and(!USED, Ordering::AcqRel) & WAITS != 0 {
+                    spare.freed.notify_one();
+                }
             }
         }
     }
@@ -93,8 +107,8 @@ impl Drop for Held {
 
 impl Spare {
     /// Takes it if it is free.
-    fn try_hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
-        let free = !self.used.swap(true, Ordering::AcqRel);
+    pub(super) fn try_hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let free = self.state.fetch_or(USED, Ordering::AcqRel) & USED == 0;
         free.then(|| Held { room: Room::Spare(Arc::clone(self)), bytes })
     }
 }
@@ -172,11 +186,6 @@ impl Inbound {
         }
     }
 
-    /// The time, as the throttles have it.
-    pub(crate) fn timestamp(&self, at: Instant) -> Timestamp {
-        self.clock.timestamp(at)
-    }
-
     /// Takes in that messages of these peers kept a core busy for so long.
     pub(crate) fn record_cpu(&self, busy: impl IntoIterator<Item = (NodeId, Duration)>) {
         let now = self.clock.now();
@@ -197,17 +206,21 @@ impl Inbound {
         if let Some(held) = spare.try_hold(bytes) {
             return held;
         }
-        loop {
-            let freed = spare.freed.notified();
+        let held = loop {
+            // Before it looks again, so that nothing that is freed is missed.
+            spare.state.fetch_or(WAITS, Ordering::AcqRel);
             if let Some(ticket) = self.try_acquire(node_id, bytes) {
-                return Held { room: Room::Shared(Arc::clone(self), Some(ticket)), bytes };
+                break Held::shared(self, Some(ticket), bytes);
             }
             if let Some(held) = spare.try_hold(bytes) {
-                return held;
+                break held;
             }
             self.waits.fetch_add(1, Ordering::Relaxed);
-            freed.await;
-        }
+            spare.freed.notified().await;
+        };
+        // There is one connection, so one that waits.
+        spare.state.fetch_and(!WAITS, Ordering::AcqRel);
+        held
     }
 
     /// Takes room if there is.
@@ -239,7 +252,7 @@ impl Inbound {
             }
         };
         // From here on, dropping gives the bytes back.
-        let held = Held { room: Room::Shared(Arc::clone(self), ticket), bytes };
+        let held = Held::shared(self, ticket, bytes);
         while let Some(woken) = &waiting {
             self.waits.fetch_add(1, Ordering::Relaxed);
             woken.notified().await;

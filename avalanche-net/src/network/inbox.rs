@@ -56,8 +56,8 @@ pub struct Delivery {
     pub(crate) expires: Option<Instant>,
     /// Its length on the wire, in bytes.
     pub(crate) len: usize,
-    /// Gives back the room of this message.
-    pub(crate) _ticket: Ticket,
+    /// Gives back the room of this message; none before there is room.
+    pub(crate) _ticket: Option<Ticket>,
 }
 
 impl Delivery {

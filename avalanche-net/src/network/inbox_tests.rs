@@ -4,6 +4,7 @@ use super::*;
 use crate::network::Limits;
 use crate::network::driver::Clock;
 use crate::network::ticket::Places;
+use crate::network::ticket::Room;
 use crate::wire::build;
 
 const CHAIN: Id = Id::new([7; 32]);
@@ -32,15 +33,15 @@ impl Bench {
             Class::App => build::app_request(CHAIN, name, wait, Vec::new().into()),
         };
         let held = self.inbound.hold(NodeId::EMPTY, 10).await;
-        let ticket = Ticket::new(&self.places);
-        ticket.fill(held, self.places.take(1).await);
+        let room = Room::new(held, &self.places, self.places.take(1).await);
+        let ticket = Ticket::Alone { _room: room };
         Delivery {
             node_id: NodeId::EMPTY,
             op: Op::of(&body).unwrap(),
             body,
             expires: deadline.map(|left| Instant::now() + left),
             len: 10,
-            _ticket: ticket,
+            _ticket: Some(ticket),
         }
     }
 }

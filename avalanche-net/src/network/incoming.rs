@@ -6,18 +6,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use avalanche_consensus::Timestamp;
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::connection::BoxStream;
 use super::inbound::Held;
 use super::inbox::{Delivery, InboxShared};
+use super::io::Reader;
 use super::link::Link;
 use super::shared::{Shared, Told};
 use super::stats::{self, Tally};
-use super::ticket::Ticket;
+use super::ticket::{Room, Ticket};
 use super::watch::Watch;
 use crate::CloseReason;
 use crate::control::Event;
@@ -47,8 +48,8 @@ struct Group {
     others: Vec<(Decoded, usize)>,
     /// All messages are for inboxes, but for control.
     is_established: bool,
-    /// Shared by those that go to an inbox.
-    ticket: Option<Ticket>,
+    /// What they take, once it is there and if there are several.
+    room: Option<Arc<Room>>,
     /// How many there are.
     count: usize,
     /// What they take in memory.
@@ -66,7 +67,7 @@ impl Group {
         Self {
             others: Vec::new(),
             is_established: false,
-            ticket: None,
+            room: None,
             count: 0,
             memory: 0,
             pinned: 0,
@@ -90,7 +91,7 @@ impl Group {
     }
 
     fn reset(&mut self) {
-        (self.ticket, self.count, self.memory, self.pinned) = (None, 0, 0, 0);
+        (self.room, self.count, self.memory, self.pinned) = (None, 0, 0, 0);
         self.is_dear = false;
     }
 }
@@ -99,13 +100,14 @@ impl Group {
 pub(super) struct Incoming<'a> {
     shared: &'a Shared,
     link: &'a Arc<Link>,
-    reader: ReadHalf<BoxStream>,
+    reader: Reader<'a>,
     frames: FrameReader,
     decoder: Decoder,
     bandwidth: BandwidthThrottle,
     watch: &'a Watch,
-    /// When the messages that are being handled had come.
+    /// When the messages that are being handled had come, and the same by the clock of the network.
     arrived: Instant,
+    now: Timestamp,
     /// When the peer was last found to use no more of the processor than it may.
     paced: Option<Instant>,
     /// What was decoded and is not handled; empty between two reads.
@@ -124,7 +126,7 @@ impl<'a> Incoming<'a> {
     pub(super) fn new(
         shared: &'a Shared,
         link: &'a Arc<Link>,
-        reader: ReadHalf<BoxStream>,
+        reader: Reader<'a>,
         watch: &'a Watch,
     ) -> Self {
         Self {
@@ -136,6 +138,7 @@ impl<'a> Incoming<'a> {
             bandwidth: BandwidthThrottle::new(shared.limits.bandwidth),
             watch,
             arrived: Instant::now(),
+            now: shared.clock.now(),
             paced: None,
             group: Group::new(),
             pending: VecDeque::new(),
@@ -145,6 +148,12 @@ impl<'a> Incoming<'a> {
                 .map_or(GROUP, |most| most.min(GROUP)),
             handshake: None,
         }
+    }
+
+    /// Looks at the clock.
+    fn look(&mut self) {
+        self.arrived = Instant::now();
+        self.now = self.shared.clock.timestamp(self.arrived);
     }
 
     /// Reads until the connection ends; says why it does.
@@ -177,12 +186,12 @@ impl<'a> Incoming<'a> {
             {
                 held = Some(inbound.hold(self.link.node_id, coming).await);
                 // The wait was this node's.
-                self.arrived = Instant::now();
+                self.look();
                 deadline = None;
             }
             let (watch, begun) = (self.watch, self.frames.waiting() > 0);
             // What was read last is handled, and took no time, or the clock was looked at after it.
-            let deadline = *deadline.get_or_insert_with(|| watch.deadline(self.arrived));
+            let deadline = *deadline.get_or_insert_with(|| watch.deadline(self.now));
             let mut read = pin!(self.reader.read_buf(self.frames.space()));
             let read = poll_fn(|cx| {
                 let read = read.as_mut().poll(cx);
@@ -196,8 +205,8 @@ impl<'a> Incoming<'a> {
             let Some(read) = read.ok().filter(|read| *read > 0) else {
                 return Err(CloseReason::RemoteClosed);
             };
-            self.arrived = Instant::now();
-            let wait = self.bandwidth.acquire(read as u64, inbound.timestamp(self.arrived));
+            self.look();
+            let wait = self.bandwidth.acquire(read as u64, self.now);
             if !wait.is_zero() {
                 inbound.wait(wait).await;
             }
@@ -208,7 +217,7 @@ impl<'a> Incoming<'a> {
     async fn pace_cpu(&mut self) {
         if self.paced.is_none_or(|paced| self.arrived.duration_since(paced) >= PACE) {
             if self.shared.inbound.pace_cpu(&self.link.node_id).await {
-                self.arrived = Instant::now();
+                self.look();
             }
             self.paced = Some(self.arrived);
         }
@@ -227,7 +236,7 @@ impl<'a> Incoming<'a> {
             .await
         };
         if waited {
-            self.arrived = Instant::now();
+            self.look();
         }
         taken
     }
@@ -271,7 +280,7 @@ impl<'a> Incoming<'a> {
             if is_busy {
                 // Others have their turn, and this peer waits if it had too many.
                 tokio::task::yield_now().await;
-                self.arrived = Instant::now();
+                self.look();
                 self.pace_cpu().await;
                 self.begin();
             }
@@ -286,7 +295,7 @@ impl<'a> Incoming<'a> {
 
     /// Begins a group behind another one.
     fn begin(&mut self) {
-        self.arrived = Instant::now();
+        self.look();
         self.group.begin(self.link.is_established(), self.arrived);
     }
 
@@ -294,13 +303,13 @@ impl<'a> Incoming<'a> {
     async fn handle(&mut self, held: Option<Held>) -> Result<(), CloseReason> {
         let (inbound, node_id) = (&self.shared.inbound, self.link.node_id);
         if self.group.is_dear || self.group.memory > SLIGHT || self.group.count == 0 {
-            self.arrived = Instant::now();
+            self.look();
             let busy = self.arrived.duration_since(self.group.began);
             if busy > BUSY_MIN {
                 inbound.record_cpu([(node_id, busy)]);
             }
         }
-        if self.group.ticket.is_some() || !self.group.others.is_empty() {
+        if !self.pending.is_empty() || !self.group.others.is_empty() {
             let bytes = self.group.memory.max(self.group.pinned);
             let held = match held.filter(|held| held.bytes() >= bytes) {
                 Some(held) => held,
@@ -309,7 +318,7 @@ impl<'a> Incoming<'a> {
             };
             let places = u32::try_from(self.group.count).unwrap_or(u32::MAX);
             let places = self.link.places.take(places).await;
-            self.ticket().fill(held, places);
+            self.admit(Room::new(held, &self.link.places, places));
             let mut others = std::mem::take(&mut self.group.others);
             for (decoded, len) in others.drain(..) {
                 self.settle(decoded, len).await?;
@@ -321,17 +330,31 @@ impl<'a> Incoming<'a> {
         Ok(())
     }
 
-    /// The ticket of the group.
-    fn ticket(&mut self) -> Ticket {
-        let ticket = self.group.ticket.get_or_insert_with(|| Ticket::new(&self.link.places));
-        ticket.clone()
+    /// Gives the room of a group to its messages.
+    fn admit(&mut self, room: Room) {
+        if self.group.others.is_empty() && self.pending.len() == 1 {
+            if let Some(delivery) = self.pending.front_mut() {
+                delivery._ticket = Some(Ticket::Alone { _room: room });
+            }
+            return;
+        }
+        let room = Arc::new(room);
+        for delivery in &mut self.pending {
+            delivery._ticket = Some(Ticket::Shared { _room: Arc::clone(&room) });
+        }
+        self.group.room = Some(room);
+    }
+
+    /// For a message of a group that has its room.
+    fn ticket(&self) -> Option<Ticket> {
+        self.group.room.clone().map(|_room| Ticket::Shared { _room })
     }
 
     /// Passes on a message of a group that has its room.
     async fn settle(&mut self, decoded: Decoded, len: usize) -> Result<(), CloseReason> {
         if decoded.op.class() == Class::Control {
             let event = Event::Received { connection: self.link.id, body: decoded.body };
-            let (_ticket, done) = (Some(self.ticket()), self.begin_to_wait());
+            let (_ticket, done) = (self.ticket(), self.begin_to_wait());
             return self.shared.tell(Told { event, _ticket, done }).await;
         }
         self.end_of_handshake().await;
@@ -398,8 +421,8 @@ impl<'a> Incoming<'a> {
         let Some(route) = decoded.route else { return };
         let requests = &self.shared.requests;
         let body = match route.request_id {
-            Some(id) if op.is_answer() && requests.expects(op) => {
-                requests.answered(self.shared, node_id, route, id, op, decoded.body)
+            Some(_) if op.is_answer() && requests.expects(op) => {
+                requests.answered(self.shared, node_id, route, op, decoded.body, self.now)
             }
             _ => Some(decoded.body),
         };

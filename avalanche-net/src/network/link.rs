@@ -51,6 +51,15 @@ struct Queue {
     writer: Option<Waker>,
 }
 
+/// What was moved out of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// Look again when it is written.
+    Some,
+    /// A lone short frame; the next one wakes the writer, as if it had looked again.
+    Last,
+}
+
 impl Link {
     pub(crate) fn new(
         id: ConnectionId,
@@ -117,8 +126,8 @@ impl Link {
 
     /// Moves what is to be written next into `out`, which is empty: at least one frame. Pending
     /// while nothing waits, and then whoever calls is woken by the next frame.
-    pub(super) fn poll_drain(&self, cx: &Context<'_>, out: &mut Outgoing) -> Poll<()> {
-        let free = {
+    pub(super) fn poll_drain(&self, cx: &Context<'_>, out: &mut Outgoing) -> Poll<Drained> {
+        let (free, drained) = {
             let mut queue = self.queue();
             if queue.frames.is_empty() {
                 queue.writer = Some(cx.waker().clone());
@@ -127,10 +136,17 @@ impl Link {
             }
             queue.frames.drain(out);
             let all = queue.frames.is_empty();
-            if all { std::mem::take(&mut queue.reserved) } else { 0 }
+            // Frames that come alone come at their own pace: the next one is not here by the time
+            // that this one is written.
+            let last = all && out.is_slight();
+            if last {
+                queue.writer = Some(cx.waker().clone());
+            }
+            let drained = if last { Drained::Last } else { Drained::Some };
+            (if all { std::mem::take(&mut queue.reserved) } else { 0 }, drained)
         };
         self.inbound.unreserve(&self.node_id, free);
-        Poll::Ready(())
+        Poll::Ready(drained)
     }
 
     pub(crate) fn is_established(&self) -> bool {

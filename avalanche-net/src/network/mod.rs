@@ -33,6 +33,7 @@ mod handle;
 mod inbound;
 mod inbox;
 mod incoming;
+mod io;
 mod link;
 mod parts;
 mod requester;

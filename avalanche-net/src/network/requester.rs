@@ -1,6 +1,5 @@
 //! Requests of which the network itself waits for the answers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,9 +52,12 @@ pub enum RequestFailed {
     ShutDown,
 }
 
-/// What names a waiting request: its answer has all of it. The number first, by which nearly all
-/// differ.
-type Key = (u32, NodeId, Id, Op);
+/// Whom a request was sent, and how long the answer took if there was one.
+pub(crate) type Outcome = (NodeId, Option<Duration>);
+
+/// Outcomes that are kept for the control.
+const OUTCOMES_MAX: usize = 1_024;
+
 type Waiter = oneshot::Sender<Result<Body, RequestFailed>>;
 
 /// Open requests, and who waits for each.
@@ -72,7 +74,10 @@ pub(crate) struct Requester {
 #[derive(Debug)]
 struct State {
     requests: Requests,
-    waiting: BTreeMap<Key, Waiter>,
+    /// By the place of the request.
+    waiting: Vec<Option<Waiter>>,
+    /// How requests went, until the control has something to do anyway.
+    outcomes: Vec<Outcome>,
     /// When what is due is looked for next; `None` while nothing is open.
     looks_at: Option<Timestamp>,
     /// Of the primary network.
@@ -84,7 +89,8 @@ impl Requester {
         let config = RequestsConfig { outstanding_max: limits.requests, ..Default::default() };
         let state = State {
             requests: Requests::new(config, own, clock.now())?,
-            waiting: BTreeMap::new(),
+            waiting: Vec::new(),
+            outcomes: Vec::new(),
             looks_at: None,
             validators: ValidatorSet::default(),
         };
@@ -130,17 +136,15 @@ impl Requester {
         request: Request,
         make: impl FnOnce(u32, Duration) -> Body,
     ) -> Result<oneshot::Receiver<Result<Body, RequestFailed>>, RequestFailed> {
-        let peer = shared.established(&request.node).ok_or(RequestFailed::NotConnected)?;
-        let answer = request.op.answer().ok_or(Refused::NoRequest { op: request.op });
-        let answer = answer.map_err(RequestFailed::Refused)?;
+        let link = shared.link_to(&request.node).ok_or(RequestFailed::NotConnected)?;
         let (waiter, waits) = oneshot::channel();
+        let now = self.clock.now();
         let registered = {
             let mut state = self.state();
-            let registered = state.requests.register(request, self.clock.now());
+            let registered = state.requests.register(request, now);
             let registered = registered.map_err(RequestFailed::Refused)?;
             if !registered.benched {
-                let key = (registered.request_id, request.node, request.chain, answer);
-                state.waiting.insert(key, waiter);
+                state.wait(registered.place, waiter);
             }
             self.open.store(state.requests.len(), Ordering::Release);
             if state.looks_at.is_none_or(|at| registered.deadline < at) {
@@ -149,16 +153,19 @@ impl Requester {
             }
             registered
         };
-        let Registered { request_id, timeout, benched, .. } = registered;
-        let failed = match shared.push_body(&peer.link, make(request_id, timeout)) {
+        let Registered { request_id, timeout, benched, place, .. } = registered;
+        let failed = match shared.push_body(&link, make(request_id, timeout)) {
             Ok(queued) => (!queued).then_some(RequestFailed::QueueFull),
             Err(error) => Some(RequestFailed::Encode(error)),
         };
         if let Some(error) = failed {
             let mut state = self.state();
-            let now = self.clock.now();
-            state.requests.not_sent(request.node, request.chain, request_id, request.op, now);
-            state.waiting.remove(&(request_id, request.node, request.chain, answer));
+            let Request { node, chain, op, .. } = request;
+            // If it has ended since, its place may be another's.
+            if state.requests.not_sent(node, chain, request_id, op).is_some() {
+                state.take(place);
+            }
+            self.open.store(state.requests.len(), Ordering::Release);
             return Err(error);
         }
         if benched { Err(RequestFailed::Benched) } else { Ok(waits) }
@@ -170,7 +177,7 @@ impl Requester {
         op.class() == Class::App || self.open.load(Ordering::Acquire) > 0
     }
 
-    /// Takes an answer to a request of this; others come back.
+    /// Takes an answer to a request of this, which came at that time; others come back.
     ///
     /// Answers of applications that match nothing are dropped: requests of applications are all of
     /// this. Other requests may be counted by an engine.
@@ -179,27 +186,30 @@ impl Requester {
         shared: &Shared,
         node_id: NodeId,
         route: Route,
-        request_id: u32,
         op: Op,
         body: Body,
+        arrived: Timestamp,
     ) -> Option<Body> {
+        let Some(request_id) = route.request_id else { return Some(body) };
         let app = op.class() == Class::App;
-        let (answer, waiter) = {
+        let (answer, waiter, left) = {
             let mut state = self.state();
-            let State { requests, waiting, validators, .. } = &mut *state;
-            let now = self.clock.now();
-            let answer = requests.answer(node_id, route.chain, request_id, op, validators, now);
-            let op = if op == Op::AppError { Op::AppResponse } else { op };
-            let waiter = match answer {
-                Answer::Matched { .. } => waiting.remove(&(request_id, node_id, route.chain, op)),
+            let State { requests, validators, .. } = &mut *state;
+            let (answer, place) =
+                requests.answer_at(node_id, route.chain, request_id, op, validators, arrived);
+            let waiter = place.and_then(|place| state.take(place));
+            let left = match answer {
+                Answer::Matched { latency, .. } => state.keep((node_id, Some(latency))),
                 _ => None,
             };
-            self.open.store(requests.len(), Ordering::Release);
-            (answer, waiter)
+            self.open.store(state.requests.len(), Ordering::Release);
+            (answer, waiter, left)
         };
+        if let Some(outcome) = left {
+            shared.tell_outcome(outcome);
+        }
         match answer {
-            Answer::Matched { latency, .. } => {
-                shared.outcome(node_id, Some(latency));
+            Answer::Matched { .. } => {
                 if let Some(waiter) = waiter {
                     // Who asked may have gone.
                     let _ = waiter.send(Ok(body));
@@ -214,10 +224,15 @@ impl Requester {
         }
     }
 
+    /// How requests went since the last call.
+    pub(crate) fn take_outcomes(&self) -> Vec<Outcome> {
+        std::mem::take(&mut self.state().outcomes)
+    }
+
     /// What was asked of a node has failed.
     pub(crate) fn disconnected(&self, node_id: NodeId) {
         let mut state = self.state();
-        let failed = state.requests.disconnected(&node_id, self.clock.now());
+        let failed = state.requests.disconnected_at(&node_id);
         state.fail(&failed);
         self.open.store(state.requests.len(), Ordering::Release);
     }
@@ -226,9 +241,11 @@ impl Requester {
     fn expire(&self, shared: &Shared) -> Option<Instant> {
         let mut state = self.state();
         let State { requests, validators, .. } = &mut *state;
-        let failed = requests.expire(|_| Some(&*validators), self.clock.now());
-        for failed in &failed {
-            shared.outcome(failed.node, None);
+        let failed = requests.expire_at(|_| Some(&*validators), self.clock.now());
+        for (_, failed) in &failed {
+            if let Some(outcome) = state.keep((failed.node, None)) {
+                shared.tell_outcome(outcome);
+            }
         }
         state.fail(&failed);
         // Nobody asks for these events yet.
@@ -240,18 +257,42 @@ impl Requester {
 
     /// Whoever waits learns that nothing will come.
     fn shut_down(&self) {
-        for (_, waiter) in std::mem::take(&mut self.state().waiting) {
+        for waiter in std::mem::take(&mut self.state().waiting).into_iter().flatten() {
             let _ = waiter.send(Err(RequestFailed::ShutDown));
         }
     }
 }
 
 impl State {
-    fn fail(&mut self, failed: &[Failed]) {
-        for failed in failed {
-            let Some(answer) = failed.op.answer() else { continue };
-            let key = (failed.request_id, failed.node, failed.chain, answer);
-            if let Some(waiter) = self.waiting.remove(&key) {
+    /// Keeps who waits for the request at a place. There are no more places than requests that may
+    /// be open.
+    fn wait(&mut self, place: u32, waiter: Waiter) {
+        let place = place as usize;
+        if place >= self.waiting.len() {
+            self.waiting.resize_with(place + 1, || None);
+        }
+        if let Some(entry) = self.waiting.get_mut(place) {
+            *entry = Some(waiter);
+        }
+    }
+
+    /// Who waits for the request that was at a place; nobody if it was benched.
+    fn take(&mut self, place: u32) -> Option<Waiter> {
+        self.waiting.get_mut(place as usize)?.take()
+    }
+
+    /// Keeps an outcome; it comes back if there is no room.
+    fn keep(&mut self, outcome: Outcome) -> Option<Outcome> {
+        if self.outcomes.len() >= OUTCOMES_MAX {
+            return Some(outcome);
+        }
+        self.outcomes.push(outcome);
+        None
+    }
+
+    fn fail(&mut self, failed: &[(u32, Failed)]) {
+        for (place, failed) in failed {
+            if let Some(waiter) = self.take(*place) {
                 let _ = waiter.send(Err(match failed.cause {
                     FailureCause::TimedOut => RequestFailed::TimedOut,
                     FailureCause::Disconnected => RequestFailed::Disconnected,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use avalanche_consensus::{Id, NodeId};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -14,7 +13,7 @@ use super::handle::Sent;
 use super::inbound::Inbound;
 use super::inbox::InboxShared;
 use super::link::Link;
-use super::requester::Requester;
+use super::requester::{Outcome, Requester};
 use super::stats::Counters;
 use super::ticket::Ticket;
 use crate::CloseReason;
@@ -29,12 +28,6 @@ pub(crate) struct Established {
     pub(crate) link: Arc<Link>,
     pub(crate) info: Arc<PeerInfo>,
 }
-
-/// Whom a request was sent, and how long the answer took if there was one.
-type Outcome = (NodeId, Option<Duration>);
-
-/// Outcomes that are kept for the control.
-const OUTCOMES_MAX: usize = 1_024;
 
 /// What the control is told, and the room that it takes until then.
 #[derive(Debug)]
@@ -60,7 +53,6 @@ pub(crate) struct Shared {
     pub(crate) inbound: Arc<Inbound>,
     pub(crate) requests: Requester,
     pub(crate) waiting: Waiting,
-    pub(crate) outcomes: Mutex<Vec<Outcome>>,
     pub(crate) events: broadcast::Sender<NetworkEvent>,
     pub(crate) control: mpsc::Sender<Told>,
     pub(crate) inboxes: RwLock<BTreeMap<Id, Arc<InboxShared>>>,
@@ -80,24 +72,11 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
-    /// Keeps how a request went until the control has something to do anyway, or wakes it when many
-    /// are kept. What there is no room for is forgotten: it is a measure among many.
-    pub(crate) fn outcome(&self, node_id: NodeId, latency: Option<Duration>) {
-        let kept = {
-            let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-            if outcomes.len() < OUTCOMES_MAX {
-                outcomes.push((node_id, latency));
-            }
-            outcomes.len()
-        };
-        if kept == OUTCOMES_MAX {
-            let _ = self.control.try_send(Event::Outcome { node_id, latency }.into());
-        }
-    }
-
-    /// How requests went since the last call.
-    pub(crate) fn take_outcomes(&self) -> Vec<Outcome> {
-        std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Tells the control how a request went that there was no room for, which has it take in the
+    /// others. If it is so busy that its queue is full, this one is forgotten: it is a measure
+    /// among many.
+    pub(crate) fn tell_outcome(&self, (node_id, latency): Outcome) {
+        let _ = self.control.try_send(Event::Outcome { node_id, latency }.into());
     }
 
     pub(crate) fn inbox(&self, chain: &Id) -> Option<Arc<InboxShared>> {
@@ -110,8 +89,14 @@ impl Shared {
         inboxes.values().for_each(|inbox| inbox.close());
     }
 
-    pub(crate) fn established(&self, node_id: &NodeId) -> Option<Established> {
-        self.established.read().unwrap_or_else(PoisonError::into_inner).get(node_id).cloned()
+    pub(crate) fn is_established(&self, node_id: &NodeId) -> bool {
+        self.established.read().unwrap_or_else(PoisonError::into_inner).contains_key(node_id)
+    }
+
+    /// The connection with a node.
+    pub(crate) fn link_to(&self, node_id: &NodeId) -> Option<Arc<Link>> {
+        let established = self.established.read().unwrap_or_else(PoisonError::into_inner);
+        established.get(node_id).map(|peer| Arc::clone(&peer.link))
     }
 
     pub(crate) fn link(&self, id: ConnectionId, node_id: NodeId) -> Link {

@@ -66,12 +66,19 @@ impl Entry {
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     frame: Option<Frame>,
+    /// How many they are.
+    frames: usize,
     pub(super) tally: Tally,
 }
 
 impl Outgoing {
     pub(super) fn bytes(&self) -> &[u8] {
         self.frame.as_ref().map_or(&self.bytes, |frame| frame.bytes())
+    }
+
+    /// Whether it is one frame, and has no memory that an idle connection would not keep.
+    pub(super) const fn is_slight(&self) -> bool {
+        self.frame.is_none() && self.frames == 1 && self.bytes.capacity() <= IDLE_BYTES
     }
 
     /// All is written.
@@ -128,6 +135,7 @@ impl Waiting {
     /// any, and more while they fit into one write.
     pub(super) fn drain(&mut self, out: &mut Outgoing) {
         let bytes = self.frames.drain(WRITE_CHUNK, &mut self.taken);
+        out.frames = self.taken.len();
         let (mut lane, mut of_one_lane) = (None, true);
         for entry in &self.taken {
             out.tally.add(entry.op(), entry.len());

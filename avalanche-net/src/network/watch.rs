@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use avalanche_consensus::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::driver::Clock;
 use crate::CloseReason;
@@ -35,8 +35,8 @@ impl Watch {
     }
 
     /// The deadline of what is read from then on.
-    pub(super) fn deadline(&self, from: Instant) -> Timestamp {
-        self.clock.timestamp(from).after(self.longest)
+    pub(super) fn deadline(&self, from: Timestamp) -> Timestamp {
+        from.after(self.longest)
     }
 
     /// Something is waited for; `begun` if a part of it is there.
@@ -69,7 +69,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::sleep;
+    use tokio::time::{Instant, sleep};
 
     #[tokio::test(start_paused = true)]
     async fn a_timer_that_is_early_is_moved_and_every_deadline_is_kept() {
@@ -80,13 +80,13 @@ mod tests {
                 // Reads that end in time, and a time in which nothing is read.
                 for seconds in [1, 29, 100, 29, 30] {
                     if seconds <= 30 {
-                        watch.wait(watch.deadline(Instant::now()), !begun);
+                        watch.wait(watch.deadline(clock.now()), !begun);
                     }
                     sleep(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
                     watch.rest();
                 }
                 let last = Instant::now();
-                watch.wait(watch.deadline(last), begun);
+                watch.wait(watch.deadline(clock.timestamp(last)), begun);
                 last
             };
             let ends = async { (watch.missed().await, Instant::now()) };

@@ -28,9 +28,14 @@
 //! | open requests to a peer | [`RequestsConfig::node_outstanding_max`] = 1,024 | [`Refused::TooManyOfNode`] |
 //! | requests that are remembered | [`RequestsConfig::remembered_max`] = 16,384 | the oldest is forgotten |
 //! | chains with a bench list | [`Requests::CHAINS_MAX`] = 1,024 | not added |
+//! | peers without open requests that are kept | 1,024 | one more is forgotten |
 //! | bench events not taken | [`Requests::EVENTS_MAX`] = 4,096 | the oldest is lost |
+//!
+//! An open request is found by its number, in as many steps as there are open ones of that number;
+//! one that is remembered, in as many as are remembered.
 
 mod memory;
+mod open;
 mod outcome;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -42,6 +47,7 @@ use avalanche_consensus::{Error, Id, NodeId, Timestamp};
 
 use crate::wire::Op;
 use memory::{Memory, Remembered};
+use open::{Open, OpenRequests};
 pub use outcome::{Answer, Failed, FailureCause, Refused, RequestStats};
 
 /// Bounds and deadlines of [`Requests`].
@@ -94,6 +100,8 @@ pub struct Registered {
     /// The peer is benched, so the request has failed already. It should be sent all the same: an
     /// answer is not delivered, but lets the peer off earlier.
     pub benched: bool,
+    /// Its place among those that are open: no other has it until this one ends.
+    pub(crate) place: u32,
 }
 
 /// Who asked whom for what, until there is an answer.
@@ -101,19 +109,19 @@ pub struct Registered {
 pub struct Requests {
     own: NodeId,
     config: RequestsConfig,
-    timeouts: AdaptiveTimeouts<Key>,
-    open: BTreeMap<Key, Open>,
-    /// Number of open requests of each peer that has any.
-    by_node: BTreeMap<NodeId, usize>,
+    /// Only says how long; when each request is due is kept with those that are open.
+    timeouts: AdaptiveTimeouts<()>,
+    open: OpenRequests,
     benchlists: BTreeMap<Id, Benchlist>,
     memory: Memory,
     next_id: u32,
+    /// No request had a higher number so far.
+    highest_id: u32,
     events: VecDeque<(Id, BenchEvent)>,
     stats: RequestStats,
 }
 
-/// The name of a request. Ordered by number first: hardly two that are open have the same, so that
-/// one step tells them apart, and new ones are the last of all.
+/// The name of a request. The number is first: nearly always it tells two of them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     request_id: u32,
@@ -121,14 +129,6 @@ struct Key {
     chain: Id,
     /// The kind of its answer, never [`Op::AppError`].
     answer: Op,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    op: Op,
-    sent_at: Timestamp,
-    /// The failure was reported when it was registered.
-    benched: bool,
 }
 
 impl Requests {
@@ -143,17 +143,16 @@ impl Requests {
     ///
     /// [`Error::Timeouts`] if the configuration of the timeouts breaks a rule.
     pub fn new(config: RequestsConfig, own: NodeId, now: Timestamp) -> Result<Self, Error> {
-        let timeouts = AdaptiveTimeouts::new(config.timeouts, now)?
-            .with_outstanding_max(config.outstanding_max);
+        let timeouts = AdaptiveTimeouts::new(config.timeouts, now)?;
         Ok(Self {
             own,
             config,
             timeouts,
-            open: BTreeMap::new(),
-            by_node: BTreeMap::new(),
+            open: OpenRequests::default(),
             benchlists: BTreeMap::new(),
             memory: Memory::new(config.remembered_max),
             next_id: 1,
+            highest_id: 0,
             events: VecDeque::new(),
             stats: RequestStats::default(),
         })
@@ -199,9 +198,23 @@ impl Requests {
         validators: &ValidatorSet,
         now: Timestamp,
     ) -> Answer {
+        self.answer_at(node, chain, request_id, op, validators, now).0
+    }
+
+    /// As [`Requests::answer`]; says also at which place the request was that it ends.
+    pub(crate) fn answer_at(
+        &mut self,
+        node: NodeId,
+        chain: Id,
+        request_id: u32,
+        op: Op,
+        validators: &ValidatorSet,
+        now: Timestamp,
+    ) -> (Answer, Option<u32>) {
         let key = Key { node, chain, request_id, answer: canonical(op) };
-        let answer = match self.close(&key, Remembered::Answered, now) {
-            Some(open) => {
+        let closed = self.close(&key, Remembered::Answered);
+        let answer = match closed {
+            Some((_, open)) => {
                 let latency = now.since(open.sent_at);
                 self.measure(&key, open.op, latency, now);
                 self.observe(&key, false, validators, now);
@@ -214,7 +227,7 @@ impl Requests {
             None => self.stray(&key),
         };
         self.stats.count_answer(answer);
-        answer
+        (answer, closed.map(|(place, _)| place))
     }
 
     /// Ends every request whose deadline has come, in the order of the deadlines, and lets off who
@@ -226,9 +239,18 @@ impl Requests {
         validators: impl Fn(&Id) -> Option<&'v ValidatorSet>,
         now: Timestamp,
     ) -> Vec<Failed> {
+        self.expire_at(validators, now).into_iter().map(|(_, failed)| failed).collect()
+    }
+
+    /// As [`Requests::expire`]; says also at which place each was.
+    pub(crate) fn expire_at<'v>(
+        &mut self,
+        validators: impl Fn(&Id) -> Option<&'v ValidatorSet>,
+        now: Timestamp,
+    ) -> Vec<(u32, Failed)> {
         let mut failed = Vec::new();
-        while let Some(key) = self.timeouts.fire(now) {
-            let Some(open) = self.forget(&key, Remembered::Failed) else { continue };
+        while let Some(key) = self.open.due(now) {
+            let Some((place, open)) = self.close(&key, Remembered::Failed) else { break };
             // It took at least as long as it was given.
             self.measure(&key, open.op, now.since(open.sent_at), now);
             if open.op != Op::AppRequest
@@ -238,7 +260,7 @@ impl Requests {
             }
             if !open.benched {
                 self.stats.timed_out += 1;
-                failed.push(key.failed(open.op, FailureCause::TimedOut));
+                failed.push((place, key.failed(open.op, FailureCause::TimedOut)));
             }
         }
         for (chain, benchlist) in &mut self.benchlists {
@@ -251,13 +273,18 @@ impl Requests {
 
     /// Ends every request to a peer at once: its connection is gone. Neither latencies nor bench
     /// lists take that in.
-    pub fn disconnected(&mut self, node: &NodeId, now: Timestamp) -> Vec<Failed> {
+    pub fn disconnected(&mut self, node: &NodeId) -> Vec<Failed> {
+        self.disconnected_at(node).into_iter().map(|(_, failed)| failed).collect()
+    }
+
+    /// As [`Requests::disconnected`]; says also at which place each was.
+    pub(crate) fn disconnected_at(&mut self, node: &NodeId) -> Vec<(u32, Failed)> {
         let mut failed = Vec::with_capacity(self.outstanding(node));
-        for key in self.of_node(node) {
-            let Some(open) = self.close(&key, Remembered::Failed, now) else { continue };
+        for key in self.open.names_of_node(node) {
+            let Some((place, open)) = self.close(&key, Remembered::Failed) else { continue };
             if !open.benched {
                 self.stats.disconnected += 1;
-                failed.push(key.failed(open.op, FailureCause::Disconnected));
+                failed.push((place, key.failed(open.op, FailureCause::Disconnected)));
             }
         }
         failed
@@ -265,16 +292,9 @@ impl Requests {
 
     /// Ends a request that was registered and then not sent, because the peer is not connected or
     /// its queue is full. `None` if it has ended already.
-    pub fn not_sent(
-        &mut self,
-        node: NodeId,
-        chain: Id,
-        request_id: u32,
-        op: Op,
-        now: Timestamp,
-    ) -> Option<Failed> {
+    pub fn not_sent(&mut self, node: NodeId, chain: Id, request_id: u32, op: Op) -> Option<Failed> {
         let key = Key { node, chain, request_id, answer: op.answer()? };
-        let open = self.close(&key, Remembered::Failed, now)?;
+        let (_, open) = self.close(&key, Remembered::Failed)?;
         if open.benched {
             return None;
         }
@@ -286,7 +306,7 @@ impl Requests {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let expiries = self.benchlists.values().filter_map(Benchlist::next_expiry);
-        expiries.chain(self.timeouts.next_deadline()).min()
+        expiries.chain(self.open.next_deadline()).min()
     }
 
     /// Takes the next event of the bench lists, oldest first.
@@ -321,13 +341,13 @@ impl Requests {
     /// Whether no request is open.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.open.len() == 0
     }
 
     /// Number of open requests to a peer.
     #[must_use]
     pub fn outstanding(&self, node: &NodeId) -> usize {
-        self.by_node.get(node).copied().unwrap_or(0)
+        self.open.of_node(node)
     }
 
     /// What happened so far.
@@ -347,24 +367,26 @@ impl Requests {
             return Err(Refused::TooManyOfNode { max });
         }
         let key = match request_id {
-            Some(request_id) => Key { node, chain, request_id, answer },
+            Some(request_id) => {
+                let key = Key { node, chain, request_id, answer };
+                if self.open.contains(&key) {
+                    return Err(Refused::IdInUse { request_id });
+                }
+                key
+            }
             None => self.free_key(node, chain, answer),
         };
-        if self.open.contains_key(&key) {
-            return Err(Refused::IdInUse { request_id: key.request_id });
-        }
         let timeout = self.timeouts.timeout();
-        // Latencies are taken in by `measure`, so that ends which say nothing about them do not.
-        let Ok(deadline) = self.timeouts.put(key, false, now) else {
-            return Err(Refused::TooMany { max: self.config.outstanding_max });
-        };
-        self.memory.forget(&key);
         let benched = self.is_benched(&chain, &node);
-        self.open.insert(key, Open { op, sent_at: now, benched });
-        *self.by_node.entry(node).or_default() += 1;
+        let deadline = now.after(timeout);
+        let place = self.open.insert(Open { key, op, sent_at: now, deadline, benched });
+        if request_id.is_some() {
+            self.memory.forget(&key);
+        }
+        self.highest_id = self.highest_id.max(key.request_id);
         self.stats.registered += 1;
         self.stats.benched += u64::from(benched);
-        Ok(Registered { request_id: key.request_id, timeout, deadline, benched })
+        Ok(Registered { request_id: key.request_id, timeout, deadline, benched, place })
     }
 
     /// The next number that is neither open nor remembered. Zero is left out, and there is always
@@ -373,32 +395,21 @@ impl Requests {
         loop {
             let key = Key { node, chain, request_id: self.next_id, answer };
             self.next_id = self.next_id.checked_add(1).unwrap_or(1);
-            if !self.open.contains_key(&key) && !self.memory.contains(&key) {
+            // Nearly always it is higher than all before.
+            let is_new = key.request_id > self.highest_id;
+            if is_new || !self.open.contains(&key) && !self.memory.contains(&key) {
                 return key;
             }
         }
     }
 
-    /// Takes out an open request before its deadline.
-    fn close(&mut self, key: &Key, outcome: Remembered, now: Timestamp) -> Option<Open> {
-        let open = self.forget(key, outcome)?;
-        self.timeouts.remove(key, now);
-        Some(open)
-    }
-
-    /// Takes out an open request, but for its deadline, and remembers how it ended.
-    fn forget(&mut self, key: &Key, outcome: Remembered) -> Option<Open> {
-        let open = self.open.remove(key)?;
+    /// Takes out an open request, and remembers how it ended; returns its place, too.
+    fn close(&mut self, key: &Key, outcome: Remembered) -> Option<(u32, Open)> {
+        let (place, open) = self.open.remove(key)?;
         // One that failed when it was registered is late whenever its answer comes.
         let outcome = if open.benched { Remembered::Failed } else { outcome };
         self.memory.insert(*key, outcome);
-        if let Some(count) = self.by_node.get_mut(&key.node) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.by_node.remove(&key.node);
-            }
-        }
-        Some(open)
+        Some((place, open))
     }
 
     /// Takes a latency into the timeouts, unless a peer could choose it at will or it is our own.
@@ -428,23 +439,19 @@ impl Requests {
             Some(Remembered::Answered) => return Answer::Duplicate,
             None => {}
         }
-        let same_id = Key { answer: Op::ALL.first().copied().unwrap_or(key.answer), ..*key };
-        let other = self.open.range(same_id..).next().filter(|(other, _)| {
-            (other.node, other.chain, other.request_id) == (key.node, key.chain, key.request_id)
-        });
-        other.map_or(Answer::Unsolicited, |(other, _)| Answer::WrongOp { expected: other.answer })
-    }
-
-    /// Open requests to a node, by chain and number. A node that has none is not looked for.
-    fn of_node(&self, node: &NodeId) -> Vec<Key> {
-        let of_node = self.open.keys().filter(|key| key.node == *node).copied();
-        let mut keys: Vec<_> = of_node.take(self.outstanding(node)).collect();
-        keys.sort_unstable_by_key(|key| (key.chain, key.request_id, key.answer));
-        keys
+        let other = self.open.of_any_kind(key);
+        other.map_or(Answer::Unsolicited, |other| Answer::WrongOp { expected: other.answer })
     }
 }
 
 impl Key {
+    /// Where to look for it among so many rows, a power of two. Only the number counts, which this
+    /// node chooses: it has as many steps to make as it has requests of one number, whatever ids
+    /// peers have, and hardly two of the numbers that are made here come to one row.
+    const fn row(&self, rows: usize) -> usize {
+        self.request_id as usize & rows.wrapping_sub(1)
+    }
+
     const fn failed(&self, op: Op, cause: FailureCause) -> Failed {
         let Self { node, chain, request_id, .. } = *self;
         Failed { node, chain, request_id, op, cause }

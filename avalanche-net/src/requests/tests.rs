@@ -105,7 +105,7 @@ fn a_disconnect_fails_all_of_the_peer_and_none_of_the_others() {
         }
     }
     let before = requests.timeout();
-    let failed = requests.disconnected(&node(2), at(1));
+    let failed = requests.disconnected(&node(2));
     let ids: Vec<_> = failed.iter().map(|failed| failed.request_id).collect();
     assert_eq!(ids, [0, 1, 2, 3, 4]);
     assert!(
@@ -115,7 +115,7 @@ fn a_disconnect_fails_all_of_the_peer_and_none_of_the_others() {
     );
     assert_eq!((requests.len(), requests.outstanding(&node(2))), (10, 0));
     assert_eq!(requests.timeout(), before, "a disconnect is no latency");
-    assert!(requests.disconnected(&node(2), at(1)).is_empty());
+    assert!(requests.disconnected(&node(2)).is_empty());
     assert_eq!(requests.expire(|_| None, at(10_000)).len(), 10);
     assert_eq!(requests.stats().disconnected, 5);
 }
@@ -124,9 +124,8 @@ fn a_disconnect_fails_all_of_the_peer_and_none_of_the_others() {
 fn a_request_that_was_not_sent_fails_once() {
     let mut requests = requests(RequestsConfig::default());
     let open = requests.register(ask(node(1), Op::Get, None), at(0)).unwrap();
-    let end = |requests: &mut Requests, op| {
-        requests.not_sent(node(1), chain(1), open.request_id, op, at(1))
-    };
+    let end =
+        |requests: &mut Requests, op| requests.not_sent(node(1), chain(1), open.request_id, op);
     assert_eq!(end(&mut requests, Op::Chits), None);
     assert_eq!(end(&mut requests, Op::GetAncestors), None);
     let failed = end(&mut requests, Op::Get).unwrap();
@@ -206,7 +205,7 @@ fn a_silent_validator_is_benched_fails_at_once_and_comes_back() {
     // Another chain still waits for it.
     let other = Request { chain: chain(2), ..ask(node(1), Op::PullQuery, None) };
     assert!(!requests.register(other, now).unwrap().benched);
-    requests.disconnected(&node(1), now);
+    requests.disconnected(&node(1));
 
     let open = requests.register(ask(node(1), Op::PullQuery, None), now).unwrap();
     assert!(open.benched);
@@ -219,7 +218,7 @@ fn a_silent_validator_is_benched_fails_at_once_and_comes_back() {
     let open = requests.register(ask(node(1), Op::PullQuery, None), now).unwrap();
     assert!(requests.expire(|_| Some(&set), open.deadline).is_empty());
     requests.register(ask(node(1), Op::PullQuery, None), now).unwrap();
-    assert!(requests.disconnected(&node(1), now).is_empty());
+    assert!(requests.disconnected(&node(1)).is_empty());
     // Answers that come late let it off.
     let mut answers = 0;
     while requests.is_benched(&chain(1), &node(1)) {
@@ -259,6 +258,42 @@ fn applications_do_not_bench_and_gets_and_oneself_are_not_measured() {
     }
     assert!(!requests.is_benched(&chain(1), &node(1)));
     assert!(requests.average_latency() > before, "timeouts are latencies");
+}
+
+/// Many peers are asked by one number, in turns with numbers of their own; then all is over.
+#[test]
+fn a_rush_of_requests_leaves_no_more_than_a_bounded_rest() {
+    let mut requests = requests(RequestsConfig::default());
+    let set = ValidatorSet::new();
+    let nodes: Vec<_> = (1..=3_000_u16)
+        .map(|number| {
+            let mut bytes = [1; 20];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            NodeId::new(bytes)
+        })
+        .collect();
+    let number = |at: usize| if at.is_multiple_of(2) { 7 } else { u32::try_from(at).unwrap() };
+    for (at, node) in nodes.iter().enumerate() {
+        requests.register(ask(*node, Op::PullQuery, number(at)), at_millis(at)).unwrap();
+    }
+    assert_eq!((requests.len(), requests.open.kept()), (3_000, (3_000, 3_000)));
+    for (at, node) in nodes.iter().enumerate().rev() {
+        let got = requests.answer(*node, chain(1), number(at), Op::Chits, &set, at_millis(3_000));
+        assert!(matches!(got, Answer::Matched { .. }), "{at}");
+    }
+    assert_eq!((requests.len(), requests.open.kept()), (0, (0, 1_024)));
+    // All of them are remembered, and peers that were forgotten are asked again.
+    for (at, node) in nodes.iter().enumerate() {
+        let got = requests.answer(*node, chain(1), number(at), Op::Chits, &set, at_millis(3_000));
+        assert_eq!(got, Answer::Duplicate, "{at}");
+        requests.register(ask(*node, Op::PullQuery, number(at)), at_millis(3_000)).unwrap();
+        assert_eq!(requests.outstanding(node), 1);
+    }
+}
+
+/// A time in the rush.
+fn at_millis(millis: usize) -> Timestamp {
+    at(u64::try_from(millis).unwrap())
 }
 
 /// Whatever happens in whatever order, each request has one outcome.
@@ -308,13 +343,13 @@ fn each_request_has_exactly_one_outcome() {
                         failed.iter().for_each(|_| bump(3));
                     }
                     8 => {
-                        failed = requests.disconnected(&node(peer), now);
+                        failed = requests.disconnected(&node(peer));
                         let mine = open.keys().filter(|(other, _, _)| *other == peer).count();
                         prop_assert_eq!(failed.len(), mine);
                         failed.iter().for_each(|_| bump(4));
                     }
                     _ => {
-                        failed.extend(requests.not_sent(node(peer), chain(1), id, op, now));
+                        failed.extend(requests.not_sent(node(peer), chain(1), id, op));
                         failed.iter().for_each(|_| bump(5));
                     }
                 }
@@ -324,10 +359,9 @@ fn each_request_has_exactly_one_outcome() {
                     prop_assert_eq!(open.remove(&key), Some(failed.op));
                 }
                 prop_assert_eq!(requests.len(), open.len());
-                prop_assert_eq!(requests.timeouts.len(), open.len());
+                prop_assert_eq!(requests.open.deadlines(), open.len());
                 prop_assert!(requests.memory.len() <= 8);
-                let sum: usize = requests.by_node.values().sum();
-                prop_assert_eq!(sum, open.len());
+                prop_assert_eq!(requests.open.sum_by_node(), open.len());
             }
             // Nothing waits for ever.
             let left = requests.expire(|_| None, now.after(Duration::from_secs(11)));

@@ -1,4 +1,5 @@
-//! Asks the operating system for more than rustls wants, and so less often.
+//! Asks the operating system for more than rustls wants, and so less often; and for less than
+//! rustls asks, where that is enough.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// What rustls reads at once, and so the end of a stretch in which much comes.
 const SHORT_BYTES: usize = 4 * 1024;
 
-/// A stream that reads ahead while its reader takes all that it is given.
+/// A stream that reads ahead while its reader takes all that it is given, and writes a lone record
+/// as one buffer.
 ///
 /// rustls reads 4 KiB at a time, a quarter of a record. Once that many came, the next read is of
 /// 64 KiB; what is less than 4 KiB is the end of that. So short messages are read as they would be
@@ -91,7 +93,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ReadAhead<S> {
         cx: &mut Context<'_>,
         from: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, from)
+        let stream = Pin::new(&mut self.get_mut().stream);
+        // rustls gives each record by itself. One buffer is sent in less time than a list of one.
+        let mut filled = from.iter().filter(|buffer| !buffer.is_empty());
+        match (filled.next(), filled.next()) {
+            (Some(one), None) => stream.poll_write(cx, one),
+            _ => stream.poll_write_vectored(cx, from),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -137,5 +145,52 @@ mod tests {
         assert!(read == sent && buffered > 50, "{buffered}");
         drop(near);
         assert_eq!(ahead.read(&mut [0; 4_096]).await.unwrap(), 0);
+    }
+
+    /// Keeps what was written, and whether it came as a list.
+    #[derive(Debug, Default)]
+    struct Calls(Vec<(bool, Vec<u8>)>);
+
+    impl AsyncWrite for Calls {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            from: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.push((false, from.to_vec()));
+            Poll::Ready(Ok(from.len()))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            from: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = from.iter().flat_map(|buffer| buffer.to_vec()).collect();
+            let written = all.len();
+            self.0.push((true, all));
+            Poll::Ready(Ok(written))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn one_buffer_is_written_by_itself_and_several_as_a_list() {
+        let mut ahead = ReadAhead::new(Calls::default());
+        for buffers in [&["", "one", ""][..], &["two", "", "three"]] {
+            let list: Vec<_> =
+                buffers.iter().map(|buffer| io::IoSlice::new(buffer.as_bytes())).collect();
+            let written = ahead.write_vectored(&list).await.unwrap();
+            assert_eq!(written, buffers.concat().len());
+        }
+        let calls = [(false, b"one".to_vec()), (true, b"twothree".to_vec())];
+        assert_eq!(ahead.stream.0, calls);
     }
 }

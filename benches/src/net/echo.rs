@@ -51,12 +51,13 @@ impl Requests {
     ///
     /// One was not answered.
     pub fn run(&self, clock: Clock, requests: usize) -> io::Result<Vec<Duration>> {
-        let Self { runtime, asking, answering, payload, .. } = self;
-        runtime.block_on(async {
+        let (network, answering) = (self.asking.network.clone(), self.answering);
+        let payload = self.payload.clone();
+        in_a_task(&self.runtime, async move {
             let mut taken = Vec::with_capacity(requests);
             for _ in 0..requests {
                 let start = clock.now();
-                let request = asking.network.app_request(*answering, CHAIN, payload.clone());
+                let request = network.app_request(answering, CHAIN, payload.clone());
                 let answer = request.await.map_err(told)?;
                 taken.push(clock.now().saturating_sub(start));
                 assert_eq!(answer, payload, "another answer");
@@ -71,7 +72,8 @@ impl Requests {
 #[derive(Debug)]
 pub struct Queries {
     runtime: Runtime,
-    asking: Node,
+    /// None after a run that failed.
+    asking: Option<Node>,
     answering: avalanche_consensus::NodeId,
     payload: Bytes,
     _answers: JoinHandle<()>,
@@ -95,7 +97,8 @@ impl Queries {
                 }
             }
         });
-        Ok(Self { runtime, asking, answering, payload: payload(BLOCK), _answers: answers })
+        let (asking, payload) = (Some(asking), payload(BLOCK));
+        Ok(Self { runtime, asking, answering, payload, _answers: answers })
     }
 
     /// Asks one after the other; how long each took.
@@ -104,20 +107,23 @@ impl Queries {
     ///
     /// One was not answered.
     pub fn run(&mut self, clock: Clock, requests: usize) -> io::Result<Vec<Duration>> {
-        let Self { runtime, asking, answering, payload, .. } = self;
-        runtime.block_on(async {
+        let (answering, payload) = (self.answering, self.payload.clone());
+        let mut asking = self.asking.take().ok_or_else(|| told("a run failed"))?;
+        let (asking, taken) = in_a_task(&self.runtime, async move {
             let mut taken = Vec::with_capacity(requests);
             for number in 1..=requests {
                 let start = clock.now();
                 let number = u32::try_from(number).map_err(told)?;
                 let body = build::push_query(CHAIN, number, DEADLINE, payload.clone(), 1);
-                let sent = asking.network.send(&[*answering], body).map_err(told)?;
+                let sent = asking.network.send(&[answering], body).map_err(told)?;
                 let vote = asking.inbox.recv().await.ok_or_else(|| told("no answer"))?;
                 taken.push(clock.now().saturating_sub(start));
                 assert_eq!((sent.queued.len(), number_of(&vote.body)), (1, Some(number)));
             }
-            Ok(taken)
-        })
+            Ok((asking, taken))
+        })?;
+        self.asking = Some(asking);
+        Ok(taken)
     }
 }
 
@@ -156,7 +162,8 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct RequestsFloor {
     runtime: Runtime,
-    client: Client,
+    /// None after a run that failed.
+    client: Option<Client>,
     kind: Kind,
     payload: Bytes,
     _answers: JoinHandle<io::Result<()>>,
@@ -173,7 +180,7 @@ impl RequestsFloor {
         let (client, server) = runtime.block_on(bare::connect())?;
         let answers = runtime.spawn(answer(server));
         let payload = payload(if kind == Kind::App { PAYLOAD } else { BLOCK });
-        Ok(Self { runtime, client, kind, payload, _answers: answers })
+        Ok(Self { runtime, client: Some(client), kind, payload, _answers: answers })
     }
 
     /// Asks one after the other; how long each took.
@@ -182,8 +189,9 @@ impl RequestsFloor {
     ///
     /// One was not answered.
     pub fn run(&mut self, clock: Clock, requests: usize) -> io::Result<Vec<Duration>> {
-        let Self { runtime, client, kind, payload, .. } = self;
-        runtime.block_on(async {
+        let (kind, payload) = (self.kind, self.payload.clone());
+        let mut client = self.client.take().ok_or_else(|| told("a run failed"))?;
+        let (client, taken) = in_a_task(&self.runtime, async move {
             let mut taken = Vec::with_capacity(requests);
             for number in 1..=requests {
                 let start = clock.now();
@@ -199,9 +207,22 @@ impl RequestsFloor {
                 taken.push(clock.now().saturating_sub(start));
                 assert_eq!(number_of(&answer), Some(number), "another answer");
             }
-            Ok(taken)
-        })
+            Ok((client, taken))
+        })?;
+        self.client = Some(client);
+        Ok(taken)
     }
+}
+
+/// Runs who asks as a task of its own, as whoever uses a network does, and the floor too. What
+/// [`Runtime::block_on`] is given itself is polled only after the runtime has looked for events of
+/// the operating system: a system call more for who is woken by another task, and none for who is
+/// woken by a socket.
+fn in_a_task<T: Send + 'static>(
+    runtime: &Runtime,
+    asks: impl Future<Output = io::Result<T>> + Send + 'static,
+) -> io::Result<T> {
+    runtime.block_on(runtime.spawn(asks)).map_err(told)?
 }
 
 async fn answer(mut server: Server) -> io::Result<()> {

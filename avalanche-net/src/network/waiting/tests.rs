@@ -114,3 +114,35 @@ fn a_piece_of_which_some_was_taken_is_not_passed_as_a_whole() {
     chunks.push(&short, &mut spare);
     assert_eq!(chunks.whole(short.len()).as_deref(), Some(&frame(&body).bytes()[..]));
 }
+
+/// Two lanes of frames of one length: what goes out at once is as long as the first piece of one of
+/// them, and has frames of both.
+#[test]
+fn a_piece_of_one_lane_is_not_taken_for_frames_of_two() {
+    let config = OutboundConfig::default();
+    let (mut waiting, mut frames) = (Waiting::new(&config), Outbound::new(&config));
+    let fits = |lane, number| {
+        let body = |bytes| message(lane, number, bytes);
+        (150..256).map(body).find(|body| frame(body).len() == 256).expect("one is as long")
+    };
+    // Of one lane as many as fill a piece, and one more; of the other some that go between them.
+    let lanes = std::iter::repeat_n(1, WRITE_CHUNK / 256 + 1).chain(std::iter::repeat_n(3, 40));
+    for (lane, number) in lanes.zip(1_000..) {
+        let body = fits(lane, number);
+        let short = Short::of(&body).unwrap().unwrap();
+        assert_eq!(waiting.offer_short(&short, |_, _| true), Pushed::Queued);
+        assert_eq!(frames.push(frame(&body)), Pushed::Queued);
+    }
+    let (mut out, mut drained, mut mixed) = (Outgoing::default(), Vec::new(), 0);
+    while frames.drain(WRITE_CHUNK, &mut drained) > 0 {
+        waiting.drain(&mut out);
+        let bytes: Vec<u8> = drained.iter().flat_map(|frame| frame.bytes().to_vec()).collect();
+        assert!(out.bytes() == bytes, "other bytes than those of the frames");
+        let of_first = drained.iter().filter(|frame| frame.op() == Op::Put).count();
+        mixed +=
+            usize::from(of_first > 0 && of_first < drained.len() && bytes.len() == WRITE_CHUNK);
+        drained.clear();
+        out.clear();
+    }
+    assert!(waiting.is_empty() && mixed > 0, "{mixed}");
+}
