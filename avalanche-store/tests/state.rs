@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
 
 use avalanche_store::{
-    EMPTY, Error, Hash, Keep, KeyValue, RangeLimits, State, StateOptions, key_hash, value_hash,
+    EMPTY, Error, Hash, Keep, RangeLimits, State, StateOptions, key_hash, value_hash,
 };
 use state_support::{Memory, Naive, Random, golden, unhex};
 

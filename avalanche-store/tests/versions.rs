@@ -93,8 +93,8 @@ fn every_version_that_is_kept_stays_as_it_was() {
             live.push((child, model, parents.len(), number));
             parents.push(number);
             seen.patches += live[0].0.patches();
-            let children = live.iter().filter(|version| version.3 == accepted);
-            if let Some((tree, _, number, _)) = children.last()
+            let mut children = live.iter().filter(|version| version.3 == accepted);
+            if let Some((tree, _, number, _)) = children.next_back()
                 && random.below(3) > 0
             {
                 let (patches, bytes) = (tree.patches(), tree.bytes());
@@ -230,7 +230,8 @@ fn read(view: &View<Memory>, model: &Model, random: &mut Random) {
     }
 }
 
-/// Nodes that a child found are evicted by the commit of its parent before the child is put together.
+/// Nodes that a child found are evicted by the commit of its parent before the child is put
+/// together.
 #[test]
 fn a_child_is_sealed_while_its_parent_is_committed() {
     let mut random = Random(7);

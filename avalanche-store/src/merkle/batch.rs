@@ -1,8 +1,8 @@
 //! Changes below one node, level by level.
 //!
 //! ```text
-//!   down   a level at a time: which nodes change, and what is put in their slots. The hashes beside
-//!          the paths are copied into a row for each node. No load waits for another of its level
+//!   down   a level at a time: which nodes change, and what is put in their slots. The hashes
+//!          beside the paths are copied into a row for each node. No load waits for another
 //!   up     the deepest level first: its hashes, 16 at a time, from the rows and into them; then
 //!          each node is put together from its row
 //! ```
@@ -131,7 +131,8 @@ impl<L: Load> Batch<'_, '_, L> {
         }
     }
 
-    /// Notes the slots that changes lead to, and the hashes beside them, and asks for what is there.
+    /// Notes the slots that changes lead to, and the hashes beside them, and asks for what is
+    /// there.
     fn find_slots(&mut self, number: usize, depth: usize) {
         let puts = &mut self.scratch.puts;
         let Some(job) = self.jobs.get_mut(number) else { return };

@@ -33,9 +33,10 @@
 //!
 //! # What is here
 //!
-//! [`Proof`] and [`RangeProof`] need a root and nothing else, for light clients and state sync.
-//! The tree in memory (`tree`) shares its nodes between the versions of unaccepted blocks. Nothing
-//! here reads or writes a store.
+//! [`Proof`] and [`RangeProof`] need a root and nothing else, for light clients and state sync. The
+//! tree in memory (`tree`) shares its nodes between the versions of unaccepted blocks, which keep
+//! patches of those that they change (`seen`); `batch` makes the changes. Nothing here reads or
+//! writes a store.
 
 mod batch;
 mod cells;

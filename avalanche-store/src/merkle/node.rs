@@ -308,10 +308,10 @@ impl Node {
 
     fn set_ref(&mut self, slot: usize, at: Ref) {
         let (index, second) = self.ref_half(slot);
-        if let Some(cell) = self.cells.get_mut(index) {
-            if let Some(half) = cell.as_chunks_mut::<16>().0.get_mut(second) {
-                *half = at.bytes();
-            }
+        if let Some(cell) = self.cells.get_mut(index)
+            && let Some(half) = cell.as_chunks_mut::<16>().0.get_mut(second)
+        {
+            *half = at.bytes();
         }
     }
 

@@ -221,8 +221,8 @@ impl Pool {
         self.free_list().slots.extend(slots);
     }
 
-    /// Puts nodes in their slots. Gives where they are. If a node that one is a patch over was dropped
-    /// since it was found, nothing happens, and they come back.
+    /// Puts nodes in their slots. Gives where they are. If a node that one is a patch over was
+    /// dropped since it was found, nothing happens, and they come back.
     pub(crate) fn install(
         &self,
         made: Vec<Made>,
@@ -280,8 +280,8 @@ impl Pool {
         self.bytes.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// Says that a version was accepted that made the nodes in `slots`; the store has those of which
-    /// `stored` says so.
+    /// Says that a version was accepted that made the nodes in `slots`; the store has those of
+    /// which `stored` says so.
     pub(crate) fn settle(
         &self,
         slots: impl Iterator<Item = u32>,
@@ -327,8 +327,8 @@ impl Pool {
         self.dropped(drops);
     }
 
-    /// Begins to drop nodes; who calls this has the lock of the entries, which comes before that of the
-    /// spare cells.
+    /// Begins to drop nodes; who calls this has the lock of the entries, which comes before that of
+    /// the spare cells.
     fn drops(&self, keep: usize) -> Drops<'_> {
         let over_budget = self.bytes().saturating_sub(self.budget);
         let spare = self.spare_cells();

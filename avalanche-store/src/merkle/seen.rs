@@ -5,11 +5,11 @@
 //!             3: whole              everything else
 //! ```
 //!
-//! Most blocks change a few of the thirty cells of a node. A version that does keeps those alone, in
-//! a patch over the node that it replaced, instead of a copy: a fourth of the bytes, and most of the
-//! time that a root takes was moving them. A patch over a patch has the changes of both, as long as
-//! they are few; its own, the newest, are read first. Accepting a version makes its patches whole
-//! (see [`Pool::settle`](super::pool::Pool::settle)).
+//! Most blocks change a few of the thirty cells of a node. A version that does keeps those alone,
+//! in a patch over the node that it replaced, instead of a copy: a fourth of the bytes, and most of
+//! the time that a root takes was moving them. A patch over a patch has the changes of both, as
+//! long as they are few; its own, the newest, are read first. Accepting a version makes its patches
+//! whole (see [`Pool::make_whole`](super::pool::Pool::make_whole)).
 
 use super::hash::{EMPTY, Hash};
 use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Ref, Set, ones};

@@ -13,8 +13,8 @@ use super::work::{Gone, Work};
 /// Fewer changes than this are made by one thread.
 const PARALLEL_MIN: usize = 256;
 
-/// So many changes below a node, or fewer, are made level by level (see [`batch`]): enough that reads
-/// overlap and hashes fill all lanes, and few enough that they stay in the processor's cache.
+/// So many changes below a node, or fewer, are made level by level (see [`batch`]): enough that
+/// reads overlap and hashes fill all lanes, and few enough that they stay in the processor's cache.
 const BATCH_MAX: usize = 1024;
 
 /// Makes changes, which are sorted by key hash without duplicates, in one thread.

@@ -58,7 +58,8 @@ pub struct StateOptions {
     /// Threads that compute a root. The root is the same for any number; 0 is taken as 1.
     pub threads: usize,
     /// Bytes of Merkle nodes that stay in memory after a commit; about 180 an entry hold them all.
-    /// Nodes of views that are not accepted come on top, and those that older views are read through.
+    /// Nodes of views that are not accepted come on top, and those that older views are read
+    /// through.
     pub memory_bytes: usize,
 }
 

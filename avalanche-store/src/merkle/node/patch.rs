@@ -16,8 +16,8 @@ pub(crate) enum Set {
 }
 
 impl Node {
-    /// A patch over `old`: other hashes at the positions in `fresh`, and other leaf values or nodes in
-    /// some slots. `None` if it would not be much smaller than a whole node.
+    /// A patch over `old`: other hashes at the positions in `fresh`, and other leaf values or nodes
+    /// in some slots. `None` if it would not be much smaller than a whole node.
     pub(crate) fn patch(
         old: Seen<'_>,
         fresh: u32,
@@ -47,12 +47,11 @@ impl Node {
         for ((_, set), cell) in sets.zip(cells) {
             match set {
                 Set::Value(value) => *cell = value,
-                Set::Node(at) => cell
-                    .as_chunks_mut::<16>()
-                    .0
-                    .iter_mut()
-                    .take(1)
-                    .for_each(|half| *half = at.bytes()),
+                Set::Node(at) => {
+                    if let Some(half) = cell.first_chunk_mut() {
+                        *half = at.bytes();
+                    }
+                }
             }
         }
         Some(patch)

@@ -1,7 +1,7 @@
 //! Nodes as records.
 //!
-//! The layout is our own: a record is written for each dirty node, and is a third shorter than one with
-//! inner hashes, which reading computes anew to compare them with what the parent says.
+//! The layout is our own: a record is written for each dirty node, and is a third shorter than one
+//! with inner hashes, which reading computes anew to compare them with what the parent says.
 //!
 //! ```text
 //!   version 1 | occupied u16 | leaves u16 | for each occupied slot, ascending
