@@ -27,8 +27,8 @@ pub const ACCOUNTS: u32 = 10_000;
 pub const BALANCE: u64 = 1_000_000_000_000;
 /// The least fee of a payment.
 const FEE_MIN: u64 = 1;
-/// When a validator may propose: one that is dead holds the others up for a second at most. Longer
-/// slots have fewer rivals where the network is full, and stand still where one is silent.
+/// When a validator may propose: one that is dead holds the others up for a second at most. So many
+/// slots are hardly ever all the silent one's; if they are, all others propose at once.
 const PROPOSERS: ProposerRules = ProposerRules { slot_ms: 100, slots: 10 };
 /// Units of stake of each validator where they are few.
 const SMALL_NETWORK: u64 = 1_000;
