@@ -3,7 +3,8 @@
 //! A task owns the process from its start to its end, and alone signals it: so no signal goes to a
 //! stranger that has the number of a process that is gone. The process ends with the devnet,
 //! however that ends: its standard input ends then, and one that is paused is woken by the kernel,
-//! since its process group, which is its own, is left without a parent.
+//! since its process group, which is its own, is left without a parent. Only one that was signalled
+//! and has not stopped yet when the devnet is killed stays as it is.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -85,6 +85,12 @@ fn validators_end_with_a_devnet_that_is_killed_paused_ones_too() -> Result {
     let pids: Vec<u32> =
         devnet.pids.iter().copied().filter(|pid| *pid != devnet.child.id()).collect();
     assert_eq!(pids.len(), 2);
+    // The pause is told when it is asked for, and the kernel wakes what has come to a stop.
+    let begun = Instant::now();
+    while !pids.iter().any(|one| has_stopped(*one)) {
+        assert!(begun.elapsed() < PATIENCE, "none of {pids:?} stops");
+        sleep(Duration::from_millis(10));
+    }
     devnet.child.kill()?;
     devnet.child.wait()?;
     let begun = Instant::now();
@@ -102,11 +108,24 @@ fn validators_end_with_a_devnet_that_is_killed_paused_ones_too() -> Result {
     Ok(())
 }
 
+/// Whether all threads of a process have come to a stop.
+fn has_stopped(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let stats = threads.flatten().map(|thread| fs::read_to_string(thread.path().join("stat")));
+    let states = stats.map(|stat| stat.is_ok_and(|stat| state(&stat) == Some('T')));
+    states.reduce(|all, one| all && one).unwrap_or(false)
+}
+
+/// The state of a process or thread, behind its name in parentheses.
+fn state(stat: &str) -> Option<char> {
+    stat.rsplit(')').next()?.trim_start().chars().next()
+}
+
 /// Whether a process has ended and only waits for somebody to ask how, as orphans do in a
 /// container without anybody for that.
 fn is_zombie(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    state(&stat) == Some('Z')
 }
 
 #[test]
