@@ -115,6 +115,7 @@ mod tests {
     use crate::wire::Op;
     use avalanche_consensus::{Id, NodeId};
     use proptest::prelude::*;
+    use std::cell::Cell;
 
     /// Against a list of all insertions, of which the latest count.
     #[test]
@@ -122,6 +123,7 @@ mod tests {
         let step = (0_u8..4, 0_u32..40, 0_u8..3);
         let steps = (0_usize..70, prop::collection::vec(step, 1..400));
         let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let (known, unknown, passed) = (Cell::new(0), Cell::new(0), Cell::new(0));
         runner
             .run(&steps, |(max, steps)| {
                 let mut memory = Memory::new(max);
@@ -139,10 +141,13 @@ mod tests {
                     }
                     let latest = &all[all.len().saturating_sub(max)..];
                     prop_assert_eq!(memory.len(), latest.len());
+                    passed.set(passed.get() + u32::from(latest.len() < all.len()));
                     for (key, _) in &all {
                         let found =
                             latest.iter().rev().find(|(of, out)| of == key && out.is_some());
                         let found = found.and_then(|(_, outcome)| *outcome);
+                        let count = if found.is_some() { &known } else { &unknown };
+                        count.set(count.get() + 1);
                         prop_assert_eq!(memory.get(key), found);
                         prop_assert_eq!(memory.contains(key), found.is_some());
                     }
@@ -150,5 +155,7 @@ mod tests {
                 Ok(())
             })
             .expect("as the list has it");
+        let counts = [known.get(), unknown.get(), passed.get()];
+        assert!(counts.iter().all(|count| *count > 1_000), "{counts:?}");
     }
 }

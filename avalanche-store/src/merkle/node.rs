@@ -293,12 +293,6 @@ impl Node {
         self.cell(self.leaf_cell(slot))
     }
 
-    /// The leaf in a slot.
-    pub(crate) fn leaf(&self, slot: usize) -> Leaf {
-        let (key, value) = self.leaf_pair(slot);
-        Leaf { key, value, hash: self.hash_at(self.leaf_position(slot)) }
-    }
-
     /// The node below a slot.
     pub(crate) fn node(&self, slot: usize) -> Ref {
         let (index, second) = self.ref_half(slot);
@@ -315,13 +309,9 @@ impl Node {
         }
     }
 
-    /// What a slot holds.
+    /// What a slot holds, of a whole node.
     pub(crate) fn item(&self, slot: usize) -> Item {
-        match self.kind(slot) {
-            Kind::Empty => Item::Empty,
-            Kind::Leaf => Item::Leaf(self.leaf(slot)),
-            Kind::Inner => Item::Inner { hash: self.hash_at(16 + slot), at: self.node(slot) },
-        }
+        Seen::alone(self).item(slot)
     }
 
     /// The slots that hold something, ascending.

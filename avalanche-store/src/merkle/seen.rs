@@ -128,13 +128,13 @@ impl<'a> Seen<'a> {
         self.of_slot(slot).leaf_value(slot)
     }
 
-    /// As [`Node::leaf`].
+    /// The leaf in a slot.
     pub(crate) fn leaf(&self, slot: usize) -> Leaf {
         let hash = self.hash_at(self.node.leaf_position(slot));
         Leaf { key: self.leaf_key(slot), value: self.leaf_value(slot), hash }
     }
 
-    /// As [`Node::item`].
+    /// What a slot holds.
     pub(crate) fn item(&self, slot: usize) -> Item {
         match self.kind(slot) {
             Kind::Empty => Item::Empty,
