@@ -314,8 +314,12 @@ impl World {
             }
             Step::Accept(room, other) => {
                 let mut block = self.model.next_block(*room, self.now);
-                let other = other.as_ref().map(|draft| make(&self.model.state, draft));
-                block.splice(0..0, other);
+                if let Some(draft) = other {
+                    let other = make(&self.model.state, draft);
+                    // Two of one sender and nonce would be no block.
+                    block.retain(|t| t.view().sender() != other.view().sender());
+                    block.insert(0, other);
+                }
                 let Ok(state) = self.model.state.block(&RULES, self.now, &block) else { return };
                 self.model.accept(state, &block);
                 let bytes = block_bytes(&block);
