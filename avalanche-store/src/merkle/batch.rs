@@ -16,11 +16,11 @@ use std::ops::Range;
 
 use super::change::Change;
 use super::hash::{EMPTY, Hash, LANES, inner_hashes};
-use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Packed, Ref, Set, ones};
+use super::node::{Item, Kind, NOT_LOADED, Node, Packed, Ref, Set, ones};
 use super::path::Path;
 use super::pool::Place;
 use super::prefetch::prefetch;
-use super::row::Row;
+use super::row::{Row, Spot};
 use super::seen::Seen;
 use super::tree::Load;
 use super::update::Updater;
@@ -28,6 +28,9 @@ use super::work::{Gone, Work};
 use job::{Above, Below, Job, Old, Plan, Put, What, beside};
 
 pub(super) use job::{Scratch, above};
+
+/// All positions that have two halves.
+const ALL_PARENTS: u32 = 0xfffe;
 
 /// Nodes that are asked for before one is read.
 const AHEAD: usize = 8;
@@ -66,6 +69,7 @@ pub(super) fn update<L: Load>(
 
 impl<L: Load> Batch<'_, '_, L> {
     fn run(&mut self, (hash, at): (&Hash, Ref), work: &mut Work) -> Result<Option<Item>, L::Error> {
+        self.scratch.rows.clear();
         self.push(hash, at, (0, index(self.changes.len())), None, 0)?;
         let mut levels = Vec::new();
         let mut from = 0;
@@ -103,6 +107,8 @@ impl<L: Load> Batch<'_, '_, L> {
             let path = path_of(self.changes, changes, self.depth + level);
             Old::Loaded(Box::new(self.updater.load.load(at.born, &path, hash)?))
         };
+        let parent = above.and_then(|above| Some((self.jobs.get(above.job as usize)?, above.slot)));
+        let result = parent.map_or(Spot::TOP, |(job, slot)| job.row.spot(16 + usize::from(slot)));
         self.jobs.push(Job {
             old,
             at,
@@ -111,6 +117,8 @@ impl<L: Load> Batch<'_, '_, L> {
             above,
             slots: 0,
             beside: 0,
+            row: Row::default(),
+            result,
             plan: Plan::Stays,
         });
         Ok(())
@@ -118,9 +126,6 @@ impl<L: Load> Batch<'_, '_, L> {
 
     /// Goes through the nodes of a level: what is put in their slots, and which nodes are below.
     fn down(&mut self, level: Range<usize>, depth: usize, work: &mut Work) {
-        if self.scratch.rows.len() < self.jobs.len() {
-            self.scratch.rows.resize(self.jobs.len(), Row::NEW);
-        }
         for number in level.start..level.end + AHEAD {
             if number < level.end {
                 self.find_slots(number, self.depth + depth);
@@ -134,7 +139,7 @@ impl<L: Load> Batch<'_, '_, L> {
     /// Notes the slots that changes lead to, and the hashes beside them, and asks for what is
     /// there.
     fn find_slots(&mut self, number: usize, depth: usize) {
-        let puts = &mut self.scratch.puts;
+        let Scratch { puts, rows, .. } = &mut self.scratch;
         let Some(job) = self.jobs.get_mut(number) else { return };
         let seen = job.old.seen();
         let first_put = index(puts.len());
@@ -146,11 +151,13 @@ impl<L: Load> Batch<'_, '_, L> {
             let after = from + index(group.len());
             puts.push(Put { slot: low(slot), changes: (from, after), what: What::Same });
             job.slots |= 1 << slot;
-            changing |= 1 << seen.top().item_position(slot);
+            changing |= 1 << seen.shape().item_position(slot);
             from = after;
         }
         job.puts = (first_put, index(puts.len()));
-        job.beside = beside(changing);
+        let parents;
+        (job.beside, parents) = beside(changing);
+        job.row = rows.add(parents);
         seen.prefetch(job.beside, job.slots);
     }
 
@@ -158,9 +165,9 @@ impl<L: Load> Batch<'_, '_, L> {
     fn read(&mut self, number: usize, depth: usize, work: &mut Work) {
         let Self { updater, changes, jobs, scratch, .. } = self;
         let Scratch { rows, puts, below, .. } = scratch;
-        let (Some(job), Some(row)) = (jobs.get(number), rows.get_mut(number)) else { return };
+        let Some(job) = jobs.get(number) else { return };
         let seen = job.old.seen();
-        seen.stage(job.beside, row);
+        seen.stage(job.beside, job.row, rows);
         let range = job.puts.0 as usize..job.puts.1 as usize;
         for (at, put) in (job.puts.0..).zip(puts.get_mut(range).unwrap_or_default()) {
             let slot = usize::from(put.slot);
@@ -174,8 +181,11 @@ impl<L: Load> Batch<'_, '_, L> {
                     }
                     below.push(Below { at, changes: put.changes, above });
                 }
-                (Kind::Leaf, [Change { key, leaf: Some(leaf) }]) if seen.leaf_key(slot) == *key => {
-                    if seen.leaf_value(slot) != leaf.value {
+                (Kind::Leaf, [change])
+                    if let Some(value) = change.value()
+                        && seen.leaf_key(slot) == *change.key() =>
+                {
+                    if seen.leaf_value(slot) != *value {
                         work.hashes += 1;
                         put.what = What::Leaf;
                     }
@@ -209,10 +219,8 @@ impl<L: Load> Batch<'_, '_, L> {
     /// Says what becomes of a node, now that it is known what became of those below.
     fn plan(&mut self, number: usize, work: &mut Work) {
         let Self { changes, jobs, scratch, .. } = self;
-        let (Some(job), Some(row)) = (jobs.get_mut(number), scratch.rows.get_mut(number)) else {
-            return;
-        };
-        let seen = job.old.seen();
+        let Some(job) = jobs.get_mut(number) else { return };
+        let (seen, row, rows) = (job.old.seen(), job.row, &mut scratch.rows);
         let puts = scratch.puts.get(job.puts.0 as usize..job.puts.1 as usize).unwrap_or_default();
         let (mut fresh, mut dirty, mut restructured) = (0, 0, false);
         for Put { slot, changes: at, what } in puts {
@@ -221,9 +229,9 @@ impl<L: Load> Batch<'_, '_, L> {
                 What::Same => continue,
                 What::Node(_) => 16 + slot,
                 What::Leaf => {
-                    let position = seen.top().leaf_position(slot);
-                    if let Some(leaf) = leaf_of(changes, *at) {
-                        row.set(position, &leaf.hash);
+                    let position = seen.shape().leaf_position(slot);
+                    if let Some(change) = first_of(changes, *at) {
+                        rows.set(row.spot(position), change.hash());
                     }
                     position
                 }
@@ -253,8 +261,11 @@ impl<L: Load> Batch<'_, '_, L> {
             let slot = usize::from(*slot);
             let item = match what {
                 What::Same => continue,
-                What::Leaf => leaf_of(changes, *at).map_or(Item::Empty, |leaf| Item::Leaf(*leaf)),
-                What::Node(at) => Item::Inner { hash: row.get(16 + slot), at: *at },
+                What::Leaf => {
+                    let leaf = first_of(changes, *at).and_then(Change::leaf);
+                    leaf.map_or(Item::Empty, Item::Leaf)
+                }
+                What::Node(at) => Item::Inner { hash: rows.get(row.spot(16 + slot)), at: *at },
                 What::Other(item) => **item,
             };
             put(&mut items, slot, item);
@@ -264,7 +275,8 @@ impl<L: Load> Batch<'_, '_, L> {
         job.plan = match packed {
             Packed::Item(item) => Plan::Gone(Box::new(item)),
             Packed::Node(node, _) => {
-                Seen::alone(&node).stage(u32::MAX, row);
+                job.row = rows.add(ALL_PARENTS);
+                Seen::alone(&node).stage(!3, job.row, rows);
                 Plan::Packed { node, dirty }
             }
         };
@@ -274,30 +286,24 @@ impl<L: Load> Batch<'_, '_, L> {
     /// Makes the hashes of a level.
     fn hash(&mut self, level: Range<usize>) {
         let Scratch { rows, targets, .. } = &mut self.scratch;
-        for sublevel in (0..4).rev() {
-            let positions: u32 = ((1 << (1 << sublevel)) - 1) << (1 << sublevel);
-            targets.clear();
-            let jobs = self.jobs.get(level.clone()).unwrap_or_default();
-            for (number, job) in (index(level.start)..).zip(jobs) {
-                if let Plan::Changes { dirty, .. } | Plan::Packed { dirty, .. } = &job.plan {
-                    targets.extend(ones(dirty & positions).map(|p| (number, index(p))));
+        targets.iter_mut().for_each(Vec::clear);
+        for job in self.jobs.get(level).unwrap_or_default() {
+            let (Plan::Changes { dirty, .. } | Plan::Packed { dirty, .. }) = &job.plan else {
+                continue;
+            };
+            for p in ones(*dirty) {
+                let spot = if p == 1 { job.result } else { job.row.spot(p) };
+                if let Some(list) = targets.get_mut(p.ilog2() as usize) {
+                    list.push((job.row.line(p), spot));
                 }
             }
-            for some in targets.chunks(LANES) {
-                let mut hashes = [EMPTY; LANES];
-                inner_hashes(
-                    some.len(),
-                    |lane| {
-                        let (row, p) = some.get(lane)?;
-                        Some(rows.get(*row as usize)?.halves(*p as usize))
-                    },
-                    &mut hashes,
-                );
-                for ((row, p), hash) in some.iter().zip(&hashes) {
-                    if let Some(row) = rows.get_mut(*row as usize) {
-                        row.set(*p as usize, hash);
-                    }
-                }
+        }
+        for some in targets.iter().rev().flat_map(|list| list.chunks(LANES)) {
+            let mut hashes = [EMPTY; LANES];
+            let pair = |lane| rows.pair(some.get::<usize>(lane)?.0);
+            inner_hashes(some.len(), pair, &mut hashes);
+            for ((_, spot), hash) in some.iter().zip(&hashes) {
+                rows.set(*spot, hash);
             }
         }
     }
@@ -306,8 +312,9 @@ impl<L: Load> Batch<'_, '_, L> {
     fn finish(&mut self, number: usize, level: usize, work: &mut Work) -> Option<Item> {
         let Self { updater, changes, jobs, scratch, .. } = self;
         let job = jobs.get_mut(number)?;
-        let row = scratch.rows.get(number)?;
-        let (at, job_above, first) = (job.at, job.above, job.changes);
+        let rows = &scratch.rows;
+        let (at, job_above, first, row) = (job.at, job.above, job.changes, job.row);
+        let hash = rows.get(job.result);
         let plan = std::mem::replace(&mut job.plan, Plan::Stays);
         let old = job.old.seen();
         let (node, over) = match plan {
@@ -316,12 +323,12 @@ impl<L: Load> Batch<'_, '_, L> {
                 let place = Place::new(&key_of(changes, first), self.depth + level);
                 work.gone.push(Gone { at, place });
                 let left = *item;
-                self.tell(job_above, What::Other(item), None);
+                self.tell(job_above, What::Other(item));
                 return Some(left);
             }
             Plan::Packed { mut node, dirty } => {
                 for p in ones(dirty & !3) {
-                    node.set_hash(p, &row.get(p));
+                    node.set_hash(p, &rows.get(row.spot(p)));
                 }
                 (node, NOT_LOADED)
             }
@@ -329,13 +336,13 @@ impl<L: Load> Batch<'_, '_, L> {
                 let puts = scratch.puts.get(job.puts.0 as usize..job.puts.1 as usize);
                 let sets = puts.unwrap_or_default().iter().filter_map(|put| {
                     let set = match &put.what {
-                        What::Leaf => Set::Value(leaf_of(changes, put.changes)?.value),
+                        What::Leaf => Set::Value(*first_of(changes, put.changes)?.value()?),
                         What::Node(at) => Set::Node(*at),
                         What::Same | What::Other(_) => return None,
                     };
                     Some((usize::from(put.slot), set))
                 });
-                let hashes = |p| row.get(p);
+                let hashes = |p| rows.get(row.spot(p));
                 let cells = &mut work.cells;
                 let in_pool = old.slot() != NOT_LOADED;
                 let patch = in_pool.then(|| Node::patch(old, fresh, hashes, sets.clone(), cells));
@@ -345,27 +352,23 @@ impl<L: Load> Batch<'_, '_, L> {
                 }
             }
         };
-        let hash = row.get(1);
         let place = Place::new(&key_of(changes, first), self.depth + level);
         let at = updater.made(updater.keep(node, over, place, Some(at), work));
-        self.tell(job_above, What::Node(at), Some(&hash));
+        self.tell(job_above, What::Node(at));
         Some(Item::Inner { hash, at })
     }
 
-    fn tell(&mut self, above: Option<Above>, what: What, hash: Option<&Hash>) {
-        let Some(Above { job, put: number, slot }) = above else { return };
-        if let Some(put) = self.scratch.puts.get_mut(number as usize) {
+    fn tell(&mut self, above: Option<Above>, what: What) {
+        let put = above.and_then(|above| self.scratch.puts.get_mut(above.put as usize));
+        if let Some(put) = put {
             put.what = what;
-        }
-        if let (Some(row), Some(hash)) = (self.scratch.rows.get_mut(job as usize), hash) {
-            row.set(16 + usize::from(slot), hash);
         }
     }
 }
 
-/// The leaf of the first of some changes.
-fn leaf_of(changes: &[Change], (first, _): (u32, u32)) -> Option<&Leaf> {
-    changes.get(first as usize)?.leaf.as_ref()
+/// The first of some changes.
+fn first_of(changes: &[Change], (first, _): (u32, u32)) -> Option<&Change> {
+    changes.get(first as usize)
 }
 
 /// Where a node lies that some changes lead through.
@@ -374,8 +377,8 @@ fn path_of(changes: &[Change], range: (u32, u32), depth: usize) -> Path {
 }
 
 /// The key of the first of some changes.
-fn key_of(changes: &[Change], (first, _): (u32, u32)) -> Hash {
-    changes.get(first as usize).map_or(EMPTY, |change| change.key)
+fn key_of(changes: &[Change], range: (u32, u32)) -> Hash {
+    first_of(changes, range).map_or(EMPTY, |change| *change.key())
 }
 
 pub(super) fn put(items: &mut [Item; 16], slot: usize, item: Item) {

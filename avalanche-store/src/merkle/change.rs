@@ -1,7 +1,7 @@
 //! Changes of keys, sorted, with the hashes of their leaves.
 
 use super::Hash;
-use super::hash::leaf_hashes;
+use super::hash::{EMPTY, LANES, leaf_hashes};
 use super::node::Leaf;
 use super::path::nibble;
 
@@ -17,15 +17,41 @@ pub(crate) struct KeyChange {
 /// A change, with the hash of its leaf.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
-    pub(super) key: Hash,
-    /// Its new leaf; `None` deletes it.
-    pub(super) leaf: Option<Leaf>,
+    /// Key hash and value hash: what the leaf's hash is made of.
+    halves: [Hash; 2],
+    /// The leaf's hash.
+    hash: Hash,
+    /// Whether there is no leaf: then the value and the hash mean nothing.
+    deletes: bool,
 }
 
 impl Change {
+    /// The hash of the key that changes.
+    pub(crate) const fn key(&self) -> &Hash {
+        let [key, _] = &self.halves;
+        key
+    }
+
+    /// Its new value's hash; `None` deletes it.
+    pub(crate) fn value(&self) -> Option<&Hash> {
+        let [_, value] = &self.halves;
+        (!self.deletes).then_some(value)
+    }
+
+    /// The hash of its new leaf, if there is one.
+    pub(crate) const fn hash(&self) -> &Hash {
+        &self.hash
+    }
+
+    /// Its new leaf; `None` deletes it.
+    pub(crate) fn leaf(&self) -> Option<Leaf> {
+        let ([key, value], hash) = (self.halves, self.hash);
+        (!self.deletes).then_some(Leaf { key, value, hash })
+    }
+
     /// Where it leads below a node.
     pub(crate) fn nibble(&self, depth: usize) -> usize {
-        nibble(&self.key, depth)
+        nibble(self.key(), depth)
     }
 
     /// Sorts by key hash, where of several changes of a key the last one stays, and hashes all
@@ -47,36 +73,28 @@ impl Change {
                 key(*a).cmp(&key(*b))
             });
         }
-        let mut sorted: Vec<KeyChange> = Vec::with_capacity(changes.len());
+        let mut sorted: Vec<Self> = Vec::with_capacity(changes.len());
         for change in order.iter().filter_map(|number| changes.get(place(*number))) {
+            let KeyChange { key, value } = *change;
+            let deletes = value.is_none();
+            let change = Self { halves: [key, value.unwrap_or(EMPTY)], hash: EMPTY, deletes };
             match sorted.last_mut() {
-                Some(last) if last.key == change.key => *last = *change,
-                _ => sorted.push(*change),
+                Some(last) if *last.key() == key => *last = change,
+                _ => sorted.push(change),
             }
         }
-        Self::hashed(&sorted)
+        Self::hash_all(&mut sorted);
+        sorted
     }
 
-    fn hashed(changes: &[KeyChange]) -> Vec<Self> {
-        let pairs = changes.iter().filter_map(|change| Some(pair(&change.key, &change.value?)));
-        let mut hashes = Vec::new();
-        leaf_hashes(&pairs.collect::<Vec<_>>(), &mut hashes);
-        let mut hashes = hashes.into_iter();
-        let hashed = changes.iter().map(|change| {
-            let leaf = change
-                .value
-                .and_then(|value| Some(Leaf { key: change.key, value, hash: hashes.next()? }));
-            Self { key: change.key, leaf }
-        });
-        hashed.collect()
+    fn hash_all(changes: &mut [Self]) {
+        for some in changes.chunks_mut(LANES) {
+            let mut hashes = [EMPTY; LANES];
+            let pair = |lane| some.get::<usize>(lane)?.halves.as_flattened().first_chunk();
+            leaf_hashes(some.len(), pair, &mut hashes);
+            for (change, hash) in some.iter_mut().zip(hashes) {
+                change.hash = hash;
+            }
+        }
     }
-}
-
-/// What a hash of two is made of.
-pub(super) fn pair(left: &Hash, right: &Hash) -> [u8; 64] {
-    let mut pair = [0; 64];
-    let (a, b) = pair.split_at_mut(32);
-    a.copy_from_slice(left);
-    b.copy_from_slice(right);
-    pair
 }

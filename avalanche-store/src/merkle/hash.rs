@@ -45,14 +45,13 @@ pub(crate) const fn is_leaf(hash: &Hash) -> bool {
     hash[0] & 1 == 1
 }
 
-/// The hashes of many leaves (key hash, value hash).
-pub(crate) fn leaf_hashes(pairs: &[[u8; 64]], hashes: &mut Vec<Hash>) {
-    hashes.clear();
-    for chunk in pairs.chunks(LANES) {
-        let mut sums = [EMPTY; LANES];
-        many(LEAF, chunk.len(), |lane| chunk.get(lane), &mut sums);
-        hashes.extend(sums.iter().take(chunk.len()));
-    }
+/// The hashes of up to [`LANES`] leaves, each of its key hash and value hash.
+pub(crate) fn leaf_hashes<'a>(
+    count: usize,
+    pairs: impl Fn(usize) -> Option<&'a [u8; 64]>,
+    hashes: &mut [Hash; LANES],
+) {
+    many(LEAF, count, pairs, hashes);
     for hash in hashes {
         hash[0] |= 1;
     }

@@ -8,9 +8,9 @@
 //!             16..................31     slots 0 to 15: the next four bits of a key hash
 //!
 //!  cells (32 bytes each), in one allocation:
+//!    leaves: key hash, value hash, in slot order
 //!    references to the nodes below, two a cell, in slot order
 //!    hashes of the positions that exist, ascending
-//!    leaves: key hash, value hash, in slot order
 //!
 //! A patch has the same masks, and cells for what differs from the node below it:
 //!
@@ -25,14 +25,15 @@
 
 mod patch;
 mod record;
+mod shape;
 
-use super::cells::Cells;
+use super::cells::{Cells, NodeCells};
 use super::hash::{EMPTY, Hash, inner_hash, is_leaf, leaf_hash};
-use super::row::Row;
 use super::seen::Seen;
 
 pub(crate) use patch::Set;
 pub(crate) use record::Malformed;
+pub(crate) use shape::{Kind, Shape};
 
 /// A slot number that no node has: the node is only in the store.
 pub(crate) const NOT_LOADED: u32 = u32::MAX;
@@ -111,120 +112,39 @@ impl Item {
 /// A packed node, or a patch of one: read that through [`Seen`].
 #[derive(Debug, Default)]
 pub(crate) struct Node {
-    /// Bit p: position p exists, for p from 2 to 31.
-    present: u32,
-    /// Bit s: slot s is not empty.
-    occupied: u16,
-    /// Bit s: slot s is a leaf.
-    leaves: u16,
-    /// Bit p: a patch changes the hash of position p. 0 if this is no patch.
-    hashes: u32,
-    /// Bit s: a patch changes the value of the leaf, or the node, in slot s.
-    slots: u16,
+    shape: Shape,
     /// At least as long as the cells in use: lengths are rounded up, so that they are used again.
-    cells: Box<[Hash]>,
+    cells: NodeCells,
 }
 
 impl Clone for Node {
     fn clone(&self) -> Self {
-        Self { cells: self.cells.clone(), ..*self }
+        Self { shape: self.shape, cells: self.cells.clone() }
     }
 }
 
-/// What a slot holds, without its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Empty,
-    Leaf,
-    Inner,
-}
-
 impl Node {
-    pub(crate) fn kind(&self, slot: usize) -> Kind {
-        match (self.occupied >> slot & 1, self.leaves >> slot & 1) {
-            (0, _) => Kind::Empty,
-            (_, 0) => Kind::Inner,
-            _ => Kind::Leaf,
-        }
+    /// What it holds, without the bytes.
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Bytes of its cells.
     pub(crate) fn bytes(&self) -> usize {
-        self.cells.len() * 32
+        self.cells.bytes()
     }
 
-    pub(crate) fn into_cells(self) -> Box<[Hash]> {
+    pub(crate) fn into_cells(self) -> NodeCells {
         self.cells
     }
 
     /// A copy in cells that `take` gives for their number.
-    pub(crate) fn copy(&self, take: impl FnOnce(usize) -> Box<[Hash]>) -> Self {
-        let mut copy = take(self.used_cells());
-        for (to, from) in copy.iter_mut().zip(&self.cells) {
+    pub(crate) fn copy(&self, take: impl FnOnce(usize) -> NodeCells) -> Self {
+        let mut copy = take(self.shape.used_cells());
+        for (to, from) in copy.iter_mut().zip(self.cells.iter()) {
             *to = *from;
         }
-        Self { cells: copy, ..*self }
-    }
-
-    const fn used_cells(&self) -> usize {
-        if self.is_patch() {
-            return (self.hashes.count_ones() + self.slots.count_ones()) as usize;
-        }
-        self.ref_cells() + (self.present.count_ones() + 2 * self.leaves.count_ones()) as usize
-    }
-
-    /// Whether the node below has to be read for what this does not have.
-    pub(crate) const fn is_patch(&self) -> bool {
-        self.hashes != 0
-    }
-
-    /// Whether the hash of a position that exists is here.
-    pub(crate) const fn has_hash(&self, position: usize) -> bool {
-        !self.is_patch() || self.hashes >> position & 1 == 1
-    }
-
-    /// Whether the leaf's value, or the node, of a slot is here.
-    pub(crate) const fn has_slot(&self, slot: usize) -> bool {
-        !self.is_patch() || self.slots >> slot & 1 == 1
-    }
-
-    const fn nodes(&self) -> u16 {
-        self.occupied & !self.leaves
-    }
-
-    /// Cells before the hashes.
-    const fn ref_cells(&self) -> usize {
-        (self.nodes().count_ones() as usize).div_ceil(2)
-    }
-
-    fn hash_cell(&self, position: usize) -> usize {
-        if self.is_patch() {
-            return (self.hashes & ((1 << position) - 1)).count_ones() as usize;
-        }
-        self.ref_cells() + (self.present & ((1 << position) - 1)).count_ones() as usize
-    }
-
-    fn leaf_cell(&self, slot: usize) -> usize {
-        let before = (self.leaves & ((1 << slot) - 1)).count_ones() as usize;
-        self.ref_cells() + self.present.count_ones() as usize + 2 * before
-    }
-
-    /// Where a patch has what it says of a slot.
-    fn slot_cell(&self, slot: usize) -> usize {
-        (self.hashes.count_ones() + (self.slots & ((1 << slot) - 1)).count_ones()) as usize
-    }
-
-    /// Which cell, and which half of it, has the reference in a slot.
-    fn ref_half(&self, slot: usize) -> (usize, usize) {
-        if self.is_patch() {
-            return (self.slot_cell(slot), 0);
-        }
-        let index = (self.nodes() & ((1 << slot) - 1)).count_ones() as usize;
-        (index / 2, index % 2)
-    }
-
-    fn value_cell(&self, slot: usize) -> usize {
-        if self.is_patch() { self.slot_cell(slot) } else { self.leaf_cell(slot) + 1 }
+        Self { shape: self.shape, cells: copy }
     }
 
     fn cell(&self, index: usize) -> Hash {
@@ -237,45 +157,28 @@ impl Node {
         }
     }
 
-    /// Copies hashes, or that there are none, into a row.
-    pub(super) fn stage(&self, positions: u32, row: &mut Row) {
-        for position in ones(positions) {
-            row.set(position, &self.hash_at(position));
-        }
-    }
-
-    pub(crate) const fn exists(&self, position: usize) -> bool {
-        self.present >> position & 1 == 1
-    }
-
     /// The hash at a position, [`EMPTY`] if it does not exist.
     pub(crate) fn hash_at(&self, position: usize) -> Hash {
-        if self.exists(position) { self.cell(self.hash_cell(position)) } else { EMPTY }
+        if self.shape.exists(position) { self.cell(self.shape.hash_cell(position)) } else { EMPTY }
+    }
+
+    /// Calls `see` with the hashes at some positions of a whole node, ascending: [`EMPTY`] at those
+    /// that do not exist.
+    pub(super) fn each_hash(&self, positions: u32, mut see: impl FnMut(usize, &Hash)) {
+        let (cells, cell): (&[Hash], _) = (&self.cells, self.shape.hash_cells());
+        for position in ones(positions) {
+            let hash = cells.get(cell(position)).filter(|_| self.shape.exists(position));
+            see(position, hash.unwrap_or(&EMPTY));
+        }
     }
 
     pub(crate) fn set_hash(&mut self, position: usize, hash: &Hash) {
-        self.set_cell(self.hash_cell(position), hash);
-    }
-
-    /// Where the leaf in a slot stands.
-    pub(crate) fn leaf_position(&self, slot: usize) -> usize {
-        let mut position = 16 + slot;
-        while position > 1 && !self.exists(position) {
-            position /= 2;
-        }
-        position
+        self.set_cell(self.shape.hash_cell(position), hash);
     }
 
     /// Whether what stands at a position that exists is one leaf.
     pub(crate) fn is_leaf(&self, position: usize) -> bool {
         is_leaf(&self.hash_at(position))
-    }
-
-    /// The slot of the only leaf below a position.
-    pub(crate) fn slot_below(&self, position: usize) -> usize {
-        let levels = 4 - position.max(1).ilog2();
-        let first = (position << levels) & 15;
-        first + (self.occupied >> first).trailing_zeros() as usize
     }
 
     /// Key hash and value hash of the leaf in a slot.
@@ -285,23 +188,23 @@ impl Node {
 
     /// The value hash of the leaf in a slot.
     pub(crate) fn leaf_value(&self, slot: usize) -> Hash {
-        self.cell(self.value_cell(slot))
+        self.cell(self.shape.value_cell(slot))
     }
 
     /// The key hash of the leaf in a slot.
     pub(crate) fn leaf_key(&self, slot: usize) -> Hash {
-        self.cell(self.leaf_cell(slot))
+        self.cell(self.shape.leaf_cell(slot))
     }
 
     /// The node below a slot.
     pub(crate) fn node(&self, slot: usize) -> Ref {
-        let (index, second) = self.ref_half(slot);
+        let (index, second) = self.shape.ref_half(slot);
         let [a, b] = halves(&self.cell(index));
         Ref::of(if second == 0 { a } else { b })
     }
 
     fn set_ref(&mut self, slot: usize, at: Ref) {
-        let (index, second) = self.ref_half(slot);
+        let (index, second) = self.shape.ref_half(slot);
         if let Some(cell) = self.cells.get_mut(index)
             && let Some(half) = cell.as_chunks_mut::<16>().0.get_mut(second)
         {
@@ -312,12 +215,6 @@ impl Node {
     /// What a slot holds, of a whole node.
     pub(crate) fn item(&self, slot: usize) -> Item {
         Seen::alone(self).item(slot)
-    }
-
-    /// The slots that hold something, ascending.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> + use<> {
-        let occupied = self.occupied;
-        (0..16).filter(move |slot| occupied >> slot & 1 == 1)
     }
 
     /// Packs 16 subtrees. Positions in `dirty` (bit p) are hashed, unless that is deferred; others
@@ -344,8 +241,8 @@ impl Node {
                 Item::Inner { .. } => (Position::Inner, 0),
             };
             refs += usize::from(bits == 0);
-            node.occupied |= 1 << slot;
-            node.leaves |= bits << slot;
+            node.shape.occupied |= 1 << slot;
+            node.shape.leaves |= bits << slot;
             set(&mut at, 16 + slot, kind);
             set(&mut hash, 16 + slot, item.hash());
         }
@@ -357,8 +254,8 @@ impl Node {
                 (Position::Leaf(_), Position::Empty) => (l, hl),
                 (Position::Empty, Position::Leaf(_)) => (r, hr),
                 _ => {
-                    node.present |= u32::from(l != Position::Empty) << (2 * p);
-                    node.present |= u32::from(r != Position::Empty) << (2 * p + 1);
+                    node.shape.present |= u32::from(l != Position::Empty) << (2 * p);
+                    node.shape.present |= u32::from(r != Position::Empty) << (2 * p + 1);
                     if dirty >> p & 1 == 1 {
                         hashed |= 1 << p;
                         (Position::Inner, if defer { EMPTY } else { inner_hash(&hl, &hr) })
@@ -378,16 +275,17 @@ impl Node {
             Position::Inner => get(&hash, 1, EMPTY),
         };
         let refs = refs.div_ceil(2);
-        let hashes_and_leaves = node.present.count_ones() + 2 * u32::from(node.leaves).count_ones();
+        let hashes_and_leaves =
+            node.shape.present.count_ones() + 2 * u32::from(node.shape.leaves).count_ones();
         node.cells = spare.take(refs + hashes_and_leaves as usize);
-        let positions = (2..32).filter(|p| node.present >> p & 1 == 1);
+        let positions = (2..32).filter(|p| node.shape.present >> p & 1 == 1);
         let sums = positions.map(|p| get(&hash, p, EMPTY));
         let leaves = items.iter().filter_map(|item| match item {
             Item::Leaf(leaf) => Some([leaf.key, leaf.value]),
             _ => None,
         });
         let refs = std::iter::repeat_n(EMPTY, refs);
-        for (to, from) in node.cells.iter_mut().zip(refs.chain(sums).chain(leaves.flatten())) {
+        for (to, from) in node.cells.iter_mut().zip(leaves.flatten().chain(refs).chain(sums)) {
             *to = from;
         }
         for (slot, item) in items.iter().enumerate() {
@@ -396,11 +294,6 @@ impl Node {
             }
         }
         (Packed::Node(node, root), hashed)
-    }
-
-    /// Where the hash of what a slot holds is.
-    pub(crate) fn item_position(&self, slot: usize) -> usize {
-        if self.kind(slot) == Kind::Leaf { self.leaf_position(slot) } else { 16 + slot }
     }
 }
 

@@ -13,22 +13,30 @@
 //! Patches (see [`Seen`]) name the node below them by its slot alone, and that node counts them: it
 //! stays as long as there are any.
 
+mod drops;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Hash;
+use super::batch::Scratch;
 use super::cells::Cells;
 use super::node::{NOT_LOADED, Node, Ref};
 use super::path::Path;
 use super::prefetch::prefetch;
 use super::seen::Seen;
+use drops::Drops;
 
 /// How many free slots, and spare cells of each length, a worker takes at a time.
 const BLOCK: usize = 64;
 
 /// Bytes of spare cells that are kept: as many as blocks of ten thousand changes drop.
 const SPARE_BYTES_MAX: usize = 32 << 20;
+
+/// Working memory of updates that is kept, of as many threads: up to 1 MiB each, which no budget
+/// counts.
+const SCRATCH_MAX: usize = 8;
 
 /// Nodes that are gone through while another is fetched.
 const AHEAD: usize = 8;
@@ -98,6 +106,7 @@ pub(crate) struct Pool {
     entries: RwLock<Vec<Entry>>,
     free: Mutex<Free>,
     spare: Mutex<Cells>,
+    scratch: Mutex<Vec<Scratch>>,
     serial: AtomicU32,
     /// Of the nodes in `entries`, see [`Pool::bytes`].
     bytes: AtomicUsize,
@@ -143,12 +152,12 @@ pub(crate) fn look_ahead(entries: &[Entry], slot: impl Fn(usize) -> Option<u32>,
     if let Some(entry) = entry(3 * AHEAD) {
         prefetch(entry);
     }
-    if let Some(entry) = entry(2 * AHEAD).filter(|entry| entry.node.is_patch()) {
+    if let Some(entry) = entry(2 * AHEAD).filter(|entry| entry.node.shape().is_patch()) {
         entry.node.prefetch_all();
         below(entry).into_iter().for_each(prefetch);
     }
     if let Some(entry) = entry(AHEAD) {
-        let whole = below(entry).filter(|_| entry.node.is_patch()).unwrap_or(entry);
+        let whole = below(entry).filter(|_| entry.node.shape().is_patch()).unwrap_or(entry);
         whole.node.prefetch_all();
     }
 }
@@ -174,6 +183,7 @@ impl Pool {
             entries: RwLock::default(),
             free: Mutex::default(),
             spare: Mutex::default(),
+            scratch: Mutex::default(),
             serial: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
         }
@@ -197,8 +207,18 @@ impl Pool {
         self.spare_cells().lend(to, BLOCK);
     }
 
-    pub(crate) fn take_back(&self, cells: Cells) {
+    /// The working memory of an earlier update, if there is any.
+    pub(super) fn scratch(&self) -> Scratch {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes back what an update has left over.
+    pub(super) fn take_back(&self, cells: Cells, scratch: Scratch) {
         self.spare_cells().absorb(cells);
+        let mut list = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.len() < SCRATCH_MAX {
+            list.push(scratch);
+        }
     }
 
     fn free_list(&self) -> MutexGuard<'_, Free> {
@@ -233,7 +253,7 @@ impl Pool {
         let mut entries = self.write();
         let found = |made: &Made| {
             let below = entries.get(made.over as usize);
-            !made.node.is_patch()
+            !made.node.shape().is_patch()
                 || below.is_some_and(|below| made.replaced.is_some_and(|at| below.is(at)))
         };
         if !made.iter().all(found) {
@@ -249,7 +269,7 @@ impl Pool {
         let mut places = Vec::with_capacity(made.len());
         let mut bytes = 0;
         for Made { slot, place, node, replaced, over } in made {
-            if node.is_patch()
+            if node.shape().is_patch()
                 && let Some(below) = entries.get_mut(over as usize)
             {
                 below.above += 1;
@@ -301,7 +321,7 @@ impl Pool {
     /// How many nodes are patches.
     #[cfg(feature = "testing")]
     pub(crate) fn patches(&self) -> usize {
-        self.read().entries().iter().filter(|entry| entry.node.is_patch()).count()
+        self.read().entries().iter().filter(|entry| entry.node.shape().is_patch()).count()
     }
 
     /// Drops nodes, those of them that are there.
@@ -376,53 +396,15 @@ impl Pool {
     }
 }
 
-/// Nodes that are dropped, with their bytes.
-struct Drops<'a> {
-    spare: MutexGuard<'a, Cells>,
-    /// Bytes of spare cells that are kept.
-    keep: usize,
-    /// Bytes of nodes that the budget has no room for.
-    over_budget: usize,
-    slots: Vec<u32>,
-    bytes: usize,
-}
-
-impl Drops<'_> {
-    /// Drops a node that nobody finds any more and no patch is over; then, if it was a patch, the
-    /// node below, if that is so of it.
-    fn unless_used(&mut self, entries: &mut [Entry], slot: u32) {
-        let mut next = Some(slot);
-        while let Some(entry) = next.and_then(|slot| entries.get_mut(slot as usize)) {
-            let unused = entry.serial == 0 && entry.above == 0 && entry.node.bytes() > 0;
-            if !unused {
-                return;
-            }
-            self.bytes += entry.node.bytes() + size_of::<Entry>();
-            let Entry { node, over, .. } = std::mem::take(entry);
-            self.slots.extend(next);
-            next = node.is_patch().then_some(over);
-            if let Some(below) = next.and_then(|over| entries.get_mut(over as usize)) {
-                below.above = below.above.saturating_sub(1);
-                // It was not evicted because of this patch.
-                if below.above == 0 && below.settled && self.bytes < self.over_budget {
-                    below.serial = 0;
-                }
-            }
-            if self.spare.bytes() < self.keep {
-                self.spare.keep(node.into_cells());
-            }
-        }
-    }
-}
-
 /// Makes the node in a slot whole, see [`Pool::make_whole`]. Gives the bytes that it took.
 fn make_whole(entries: &mut [Entry], slot: u32) -> usize {
-    let Some(entry) = entries.get(slot as usize).filter(|entry| entry.node.is_patch()) else {
+    let Some(entry) = entries.get(slot as usize).filter(|entry| entry.node.shape().is_patch())
+    else {
         return 0;
     };
     let over = entry.over;
     if let Ok([patch, below]) = entries.get_disjoint_mut([slot as usize, over as usize])
-        && !below.node.is_patch()
+        && !below.node.shape().is_patch()
         && below.above == 1
     {
         patch.node.exchange(&mut below.node);
@@ -432,7 +414,7 @@ fn make_whole(entries: &mut [Entry], slot: u32) -> usize {
         return 0;
     }
     let Some(entry) = entries.get(slot as usize) else { return 0 };
-    let whole = Seen::new(entries, &entry.node, over).copy(super::cells::fresh);
+    let whole = Seen::new(entries, &entry.node, over).copy(super::cells::NodeCells::new);
     let more = whole.bytes() - entry.node.bytes();
     if let Some(below) = entries.get_mut(over as usize) {
         below.above = below.above.saturating_sub(1);

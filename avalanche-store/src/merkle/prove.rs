@@ -83,11 +83,11 @@ fn node_step(node: &Node, key: &Hash, depth: usize, siblings: &mut Vec<Hash>) ->
     for level in 4 * depth..4 * depth + 4 {
         position = 2 * position + usize::from(bit(key, level));
         siblings.push(node.hash_at(position ^ 1));
-        if !node.exists(position) {
+        if !node.shape().exists(position) {
             return Err(End::Empty);
         }
         if node.is_leaf(position) {
-            return Err(end(key, node.leaf_pair(node.slot_below(position))));
+            return Err(end(key, node.leaf_pair(node.shape().slot_below(position))));
         }
     }
     Ok(node.item(nibble(key, depth)))
@@ -113,7 +113,7 @@ impl<L: Load> List<'_, L> {
                 let depth = path.depth();
                 self.tree.with_node(hash, *at, path, self.load, |node| {
                     let first = if edge { nibble(self.from, depth) } else { 0 };
-                    for slot in node.slots().filter(|slot| *slot >= first) {
+                    for slot in node.shape().slots().filter(|slot| *slot >= first) {
                         let below = node.item(slot);
                         if !self.item(&below, &path.child(slot), edge && slot == first)? {
                             return Ok(false);
@@ -183,11 +183,11 @@ impl<L: Load> Walk<'_, L> {
         depth: usize,
     ) -> Result<(), L::Error> {
         let hash = node.hash_at(position);
-        if !node.exists(position) {
+        if !node.shape().exists(position) {
             return self.mark(&Sub::Empty, prefix, depth);
         }
         if node.is_leaf(position) {
-            let (key, value) = node.leaf_pair(node.slot_below(position));
+            let (key, value) = node.leaf_pair(node.shape().slot_below(position));
             return self.mark(&Sub::Leaf(key, value), prefix, depth);
         }
         if position < 16 || self.bounds.side(prefix, depth) != Side::Edge {

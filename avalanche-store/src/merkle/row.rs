@@ -1,29 +1,119 @@
-//! The hashes of one node while they are made.
+//! The hashes of nodes while they are made.
 
 use super::hash::{EMPTY, Hash};
 
-/// The hashes of a node by position. The two halves of p lie side by side, as they are hashed.
+/// Two hashes that are hashed together: a line of the processor's cache.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row([[u8; 64]; 16]);
+#[repr(align(64))]
+struct Line([u8; 64]);
+
+/// Which lines are those of one node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Row {
+    first: u32,
+    /// Bit p: the halves of position p have one.
+    parents: u32,
+}
+
+/// A place for one hash: twice its line, and one more for the second half.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot(u32);
+
+impl Spot {
+    /// Where the hash of the topmost node goes.
+    pub(super) const TOP: Self = Self(1);
+}
 
 impl Row {
-    pub(super) const NEW: Self = Self([[0; 64]; 16]);
-
-    pub(super) fn get(&self, position: usize) -> Hash {
-        let halves = self.0.get(position / 2).map(|pair| pair.as_chunks::<32>().0);
-        halves.and_then(|halves| halves.get(position % 2)).copied().unwrap_or(EMPTY)
+    /// The line of the halves of a position, which has one.
+    pub(super) const fn line(self, parent: usize) -> u32 {
+        self.first + (self.parents & ((1 << parent) - 1)).count_ones()
     }
 
-    pub(super) fn set(&mut self, position: usize, hash: &Hash) {
-        if let Some(pair) = self.0.get_mut(position / 2)
-            && let Some(half) = pair.as_chunks_mut::<32>().0.get_mut(position % 2)
+    /// Where the hash of a position is, whose parent has a line.
+    pub(super) const fn spot(self, position: usize) -> Spot {
+        Spot(2 * self.line(position / 2) + if position % 2 == 1 { 1 } else { 0 })
+    }
+}
+
+/// The hashes of some nodes: of each only those that are needed, so that all of them stay in the
+/// processor's cache.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    lines: Vec<Line>,
+    /// How many are in use.
+    used: usize,
+}
+
+impl Rows {
+    /// Forgets all rows.
+    pub(super) const fn clear(&mut self) {
+        // The first line has the hash of the top.
+        self.used = 1;
+    }
+
+    /// Lines for the halves of some positions, with anything in them.
+    pub(super) fn add(&mut self, parents: u32) -> Row {
+        let first = u32::try_from(self.used).unwrap_or(u32::MAX);
+        self.used += parents.count_ones() as usize;
+        if self.lines.len() < self.used {
+            self.lines.resize(self.used, Line([0; 64]));
+        }
+        Row { first, parents }
+    }
+
+    pub(super) fn get(&self, Spot(spot): Spot) -> Hash {
+        let halves = self.lines.get(spot as usize / 2).map(|line| line.0.as_chunks::<32>().0);
+        halves.and_then(|halves| halves.get(spot as usize % 2)).copied().unwrap_or(EMPTY)
+    }
+
+    pub(super) fn set(&mut self, Spot(spot): Spot, hash: &Hash) {
+        if let Some(line) = self.lines.get_mut(spot as usize / 2)
+            && let Some(half) = line.0.as_chunks_mut::<32>().0.get_mut(spot as usize % 2)
         {
             *half = *hash;
         }
     }
 
-    /// What the hash of a position below 16 is made of.
-    pub(super) fn halves(&self, position: usize) -> &[u8; 64] {
-        self.0.get(position).unwrap_or(&[0; 64])
+    /// What is hashed together.
+    pub(super) fn pair(&self, line: u32) -> Option<&[u8; 64]> {
+        self.lines.get(line as usize).map(|line| &line.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_do_not_touch_and_their_lines_are_used_again() {
+        let mut rows = Rows::default();
+        rows.clear();
+        let masks = [0b10, 0b1_0000_0010_0110, 0xfffe];
+        let added = masks.map(|parents| rows.add(parents));
+        let spots = |row: Row, parents: u32| {
+            (2..32).filter(move |p| parents >> (p / 2) & 1 == 1).map(move |p| row.spot(p))
+        };
+        let all: Vec<_> =
+            added.iter().zip(masks).flat_map(|(row, parents)| spots(*row, parents)).collect();
+        assert_eq!(all.len(), 2 * (1 + 4 + 15));
+        for (n, spot) in (0_u8..).zip(&all) {
+            rows.set(*spot, &[n; 32]);
+        }
+        rows.set(Spot::TOP, &[99; 32]);
+        for (n, spot) in (0_u8..).zip(&all) {
+            assert_eq!(rows.get(*spot), [n; 32]);
+        }
+        assert_eq!(rows.get(Spot::TOP), [99; 32]);
+        let [.., last] = added;
+        let halves = rows.pair(last.line(15)).unwrap();
+        assert_eq!(halves[..32], rows.get(last.spot(30)));
+        assert_eq!(halves[32..], rows.get(last.spot(31)));
+        let lines = rows.lines.len();
+        for _ in 0..3 {
+            rows.clear();
+            masks.iter().for_each(|parents| _ = rows.add(*parents));
+        }
+        assert_eq!(rows.lines.len(), lines);
     }
 }

@@ -11,16 +11,19 @@
 //! long as they are few; its own, the newest, are read first. Accepting a version makes its patches
 //! whole (see [`Pool::make_whole`](super::pool::Pool::make_whole)).
 
+use super::cells::NodeCells;
 use super::hash::{EMPTY, Hash};
-use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Ref, Set, ones};
+use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Ref, Set, Shape, ones};
 use super::pool::Entry;
-use super::row::Row;
+use super::row::{Row, Rows};
 
 /// A node as its readers see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     entries: &'a [Entry],
     node: &'a Node,
+    /// Its shape: what is not asked for bytes is not read again.
+    shape: Shape,
     /// The slot of the node below a patch.
     over: u32,
     /// The slot of this node, if it is in the pool.
@@ -31,12 +34,13 @@ impl<'a> Seen<'a> {
     /// The node that a reference means, if it is in memory.
     pub(crate) fn find(entries: &'a [Entry], at: Ref) -> Option<Self> {
         let entry = entries.get(at.slot as usize).filter(|entry| entry.is(at))?;
-        Some(Self { entries, node: entry.node(), over: entry.over(), slot: at.slot })
+        let node = entry.node();
+        Some(Self { entries, node, shape: node.shape(), over: entry.over(), slot: at.slot })
     }
 
     /// A node that is in no pool: a whole one, or a patch over the node in a slot.
     pub(crate) const fn new(entries: &'a [Entry], node: &'a Node, over: u32) -> Self {
-        Self { entries, node, over, slot: NOT_LOADED }
+        Self { entries, node, shape: node.shape(), over, slot: NOT_LOADED }
     }
 
     /// A whole node that is in no pool.
@@ -47,6 +51,11 @@ impl<'a> Seen<'a> {
     /// The node itself, and nothing below it.
     pub(crate) const fn top(&self) -> &'a Node {
         self.node
+    }
+
+    /// As [`Node::shape`].
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Where it is in the pool; [`NOT_LOADED`] if it is not.
@@ -60,57 +69,55 @@ impl<'a> Seen<'a> {
         let mut next = Some((self.node, self.over));
         std::iter::from_fn(move || {
             let (node, over) = next?;
-            let below = entries.get(over as usize).filter(|_| node.is_patch());
+            let below = entries.get(over as usize).filter(|_| node.shape().is_patch());
             next = below.map(|entry| (entry.node(), entry.over()));
             Some(node)
         })
     }
 
     fn whole(&self) -> &'a Node {
-        if self.node.is_patch() { self.layers().last().unwrap_or(self.node) } else { self.node }
+        if self.shape.is_patch() { self.layers().last().unwrap_or(self.node) } else { self.node }
     }
 
     /// Copies hashes, or that there are none, into a row.
-    pub(super) fn stage(&self, positions: u32, row: &mut Row) {
-        if self.node.is_patch() {
-            for position in ones(positions) {
-                row.set(position, &self.hash_at(position));
-            }
+    pub(super) fn stage(&self, positions: u32, row: Row, rows: &mut Rows) {
+        if self.shape.is_patch() {
+            ones(positions).for_each(|p| rows.set(row.spot(p), &self.hash_at(p)));
         } else {
-            self.node.stage(positions, row);
+            self.node.each_hash(positions, |p, hash| rows.set(row.spot(p), hash));
         }
     }
 
     /// Asks for the hashes at some positions, and for what some slots hold.
     pub(super) fn prefetch(&self, positions: u32, slots: u16) {
-        if self.node.is_patch() {
-            self.layers().filter(|node| node.is_patch()).for_each(Node::prefetch_all);
+        if self.shape.is_patch() {
+            self.layers().filter(|node| node.shape().is_patch()).for_each(Node::prefetch_all);
         }
         self.whole().prefetch(positions, slots);
     }
 
-    /// As [`Node::kind`].
+    /// As [`Shape::kind`].
     pub(crate) fn kind(&self, slot: usize) -> Kind {
-        self.node.kind(slot)
+        self.shape.kind(slot)
     }
 
     /// As [`Node::hash_at`].
     pub(crate) fn hash_at(&self, position: usize) -> Hash {
-        if !self.node.exists(position) {
+        if !self.shape.exists(position) {
             return EMPTY;
         }
-        if self.node.is_patch() {
-            let has = self.layers().find(|node| node.has_hash(position));
+        if self.shape.is_patch() {
+            let has = self.layers().find(|node| node.shape().has_hash(position));
             return has.map_or(EMPTY, |node| node.hash_at(position));
         }
         self.node.hash_at(position)
     }
 
     fn of_slot(&self, slot: usize) -> &'a Node {
-        if !self.node.is_patch() {
+        if !self.shape.is_patch() {
             return self.node;
         }
-        self.layers().find(|node| node.has_slot(slot)).unwrap_or(self.node)
+        self.layers().find(|node| node.shape().has_slot(slot)).unwrap_or(self.node)
     }
 
     /// As [`Node::node`].
@@ -130,7 +137,7 @@ impl<'a> Seen<'a> {
 
     /// The leaf in a slot.
     pub(crate) fn leaf(&self, slot: usize) -> Leaf {
-        let hash = self.hash_at(self.node.leaf_position(slot));
+        let hash = self.hash_at(self.shape.leaf_position(slot));
         Leaf { key: self.leaf_key(slot), value: self.leaf_value(slot), hash }
     }
 
@@ -145,7 +152,7 @@ impl<'a> Seen<'a> {
 
     /// The slots that hold something, ascending.
     pub(crate) fn slots(&self) -> impl Iterator<Item = usize> + use<> {
-        self.node.slots()
+        self.shape.slots()
     }
 
     /// A whole copy with changes, see [`Node::change`].
@@ -154,7 +161,7 @@ impl<'a> Seen<'a> {
         fresh: u32,
         hash: impl Fn(usize) -> Hash,
         sets: impl Iterator<Item = (usize, Set)>,
-        take: impl FnOnce(usize) -> Box<[Hash]>,
+        take: impl FnOnce(usize) -> NodeCells,
     ) -> Node {
         let mut copy = self.copy(take);
         copy.change(fresh, hash, sets);
@@ -162,9 +169,9 @@ impl<'a> Seen<'a> {
     }
 
     /// A whole copy, in cells from `take`.
-    pub(crate) fn copy(&self, take: impl FnOnce(usize) -> Box<[Hash]>) -> Node {
+    pub(crate) fn copy(&self, take: impl FnOnce(usize) -> NodeCells) -> Node {
         let mut copy = self.whole().copy(take);
-        if self.node.is_patch() {
+        if self.shape.is_patch() {
             let layers: Vec<_> = self.layers().collect();
             for patch in layers.iter().rev().skip(1) {
                 copy.apply(patch);

@@ -113,7 +113,7 @@ impl Tree {
         let pool = &self.0.pool;
         let serial = pool.next_serial();
         let (root, made, work) = loop {
-            let mut work = Work::for_changes(changes.len());
+            let mut work = Work::for_changes(changes.len(), pool);
             let reader = pool.read();
             let updater = Updater { entries: reader.entries(), pool, load, born, serial };
             let result = updater.root(&self.0.root, &changes, threads, &mut work);
@@ -194,7 +194,8 @@ impl Tree {
         then: impl FnOnce(&Node) -> Result<R, L::Error>,
     ) -> Result<R, L::Error> {
         let reader = self.0.pool.read();
-        let node = Seen::find(reader.entries(), at).map(|node| node.copy(super::cells::fresh));
+        let node =
+            Seen::find(reader.entries(), at).map(|node| node.copy(super::cells::NodeCells::new));
         drop(reader);
         match node {
             Some(node) => then(&node),

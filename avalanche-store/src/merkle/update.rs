@@ -15,7 +15,7 @@ const PARALLEL_MIN: usize = 256;
 
 /// So many changes below a node, or fewer, are made level by level (see [`batch`]): enough that
 /// reads overlap and hashes fill all lanes, and few enough that they stay in the processor's cache.
-/// Until the root is known, each node that one batch changes takes about 1.2 KiB beside itself.
+/// While one is made, each node that it changes takes about half a KiB beside itself.
 const BATCH_MAX: usize = 1_024;
 
 /// Makes changes, which are sorted by key hash without duplicates, in one thread.
@@ -48,9 +48,7 @@ impl<L: Load> Updater<'_, L> {
         } else {
             self.update(root, &path, changes, work)
         };
-        self.pool.give_back(&work.spare);
-        self.pool.take_back(std::mem::take(&mut work.cells));
-        work.spare.clear();
+        work.settle(self.pool);
         result
     }
 
@@ -69,26 +67,24 @@ impl<L: Load> Updater<'_, L> {
             Item::Leaf(leaf) => put(&mut items, nibble(&leaf.key, 0), *root),
             Item::Inner { hash, at } => {
                 old = self.node(*at, path, hash)?;
-                for slot in old.slots() {
+                for slot in old.shape().slots() {
                     put(&mut items, slot, old.item(slot));
                 }
             }
         }
-        let groups: Vec<_> =
-            changes.chunk_by(|a, b| nibble(&a.key, 0) == nibble(&b.key, 0)).collect();
+        let groups: Vec<_> = changes.chunk_by(|a, b| a.nibble(0) == b.nibble(0)).collect();
         let shares = shares(&groups, threads);
         let items_ref = &items;
         let done = std::thread::scope(|scope| {
             let run = |share: &[&[Change]]| {
-                let mut work = Work::for_changes(changes.len() / threads);
+                let mut work = Work::for_changes(changes.len() / threads, self.pool);
                 let mut results = Vec::with_capacity(share.len());
                 for group in share {
                     let slot = first_slot(group, 0);
                     let item = items_ref.get(slot).unwrap_or(&Item::Empty);
                     results.push((slot, self.update(item, &path.child(slot), group, &mut work)?));
                 }
-                self.pool.give_back(&work.spare);
-                self.pool.take_back(std::mem::take(&mut work.cells));
+                work.settle(self.pool);
                 Ok((results, work))
             };
             let handles: Vec<_> =
@@ -185,11 +181,11 @@ impl<L: Load> Updater<'_, L> {
         let mut changed = false;
         let mut old = leaf.copied();
         for change in changes {
-            if let Some(leaf) = old.take_if(|leaf| leaf.key < change.key) {
+            if let Some(leaf) = old.take_if(|leaf| leaf.key < *change.key()) {
                 leaves.push(leaf);
             }
-            let same = old.take_if(|leaf| leaf.key == change.key);
-            match (same, change.leaf) {
+            let same = old.take_if(|leaf| leaf.key == *change.key());
+            match (same, change.leaf()) {
                 (Some(leaf), Some(new)) if leaf.value == new.value => leaves.push(leaf),
                 (_, Some(leaf)) => {
                     work.hashes += 1;
@@ -278,14 +274,14 @@ impl<L: Load> Updater<'_, L> {
 
     fn node(&self, at: Ref, path: &Path, hash: &Hash) -> Result<Node, L::Error> {
         match Seen::find(self.entries, at) {
-            Some(node) => Ok(node.copy(super::cells::fresh)),
+            Some(node) => Ok(node.copy(super::cells::NodeCells::new)),
             None => self.load.load(at.born, path, hash),
         }
     }
 }
 
 fn first_slot(group: &[Change], depth: usize) -> usize {
-    group.first().map_or(0, |change| nibble(&change.key, depth))
+    group.first().map_or(0, |change| change.nibble(depth))
 }
 
 /// Splits groups into up to `threads` runs with about as many changes each.

@@ -3,7 +3,7 @@
 use super::batch::Scratch;
 use super::cells::Cells;
 use super::node::Ref;
-use super::pool::{Made, Place};
+use super::pool::{Made, Place, Pool};
 
 /// A node of the parent's version in whose place there is none.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,15 @@ pub(crate) struct Work {
 
 impl Work {
     /// With room for what so many changes make in a large tree.
-    pub(crate) fn for_changes(changes: usize) -> Self {
-        Self { made: Vec::with_capacity(changes / 4 * 9 + 64), ..Self::default() }
+    pub(crate) fn for_changes(changes: usize, pool: &Pool) -> Self {
+        let made = Vec::with_capacity(changes / 4 * 9 + 64);
+        Self { made, scratch: pool.scratch(), ..Self::default() }
+    }
+
+    /// Gives the pool back what was borrowed of it.
+    pub(super) fn settle(&mut self, pool: &Pool) {
+        pool.give_back(&self.spare);
+        self.spare.clear();
+        pool.take_back(std::mem::take(&mut self.cells), std::mem::take(&mut self.scratch));
     }
 }

@@ -1,7 +1,7 @@
 //! What a batch knows of each node.
 
 use super::super::node::{Item, Node, Ref};
-use super::super::row::Row;
+use super::super::row::{Row, Rows, Spot};
 use super::super::seen::Seen;
 
 /// A slot that changes lead to.
@@ -48,6 +48,10 @@ pub(super) struct Job<'a> {
     pub(super) slots: u16,
     /// Bit p: position p is beside the paths that change: its hash is needed, and stays.
     pub(super) beside: u32,
+    /// Its hashes.
+    pub(super) row: Row,
+    /// Where its own hash goes.
+    pub(super) result: Spot,
     pub(super) plan: Plan,
 }
 
@@ -83,10 +87,11 @@ pub(super) struct Below {
 /// What one batch leaves to the next.
 #[derive(Debug, Default)]
 pub(in super::super) struct Scratch {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Rows,
     pub(super) puts: Vec<Put>,
     pub(super) below: Vec<Below>,
-    pub(super) targets: Vec<(u32, u32)>,
+    /// By level of a node, the topmost first: lines to be hashed, and where the hashes go.
+    pub(super) targets: [Vec<(u32, Spot)>; 4],
 }
 
 impl Old<'_> {
@@ -109,17 +114,19 @@ pub(in super::super) const fn above(position: usize) -> u32 {
     bits
 }
 
-/// The positions that are hashed together with some and with those above them, as bits.
-pub(super) const fn beside(positions: u32) -> u32 {
-    let mut all = positions;
+/// The positions that are hashed together with some and with those above them, and those above
+/// them, as bits.
+pub(super) const fn beside(positions: u32) -> (u32, u32) {
+    let (mut all, mut parents) = (positions, 0);
     let mut level = 4;
-    while level > 1 {
+    while level > 0 {
         let first = 1 << level;
-        all |= halved((all >> first) & ((1 << first) - 1)) << (first / 2);
+        let up = halved((all >> first) & ((1 << first) - 1)) << (first / 2);
+        (all, parents) = (all | up, parents | up);
         level -= 1;
     }
-    // The other half of each.
-    ((all & 0x5555_5555) << 1 | (all & 0xaaaa_aaaa) >> 1) & !3
+    // The other half of each; the topmost has none.
+    (((all & 0x5555_5555) << 1 | (all & 0xaaaa_aaaa) >> 1) & !3, parents)
 }
 
 /// Bit i is set if bit 2i or 2i + 1 was, for up to 16 bits.

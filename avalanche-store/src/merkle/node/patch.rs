@@ -4,7 +4,7 @@ use super::super::cells::Cells;
 use super::super::hash::Hash;
 use super::super::prefetch::prefetch;
 use super::super::seen::Seen;
-use super::{Kind, Node, Ref, ones};
+use super::{Kind, Node, Ref, Shape, ones};
 
 /// What another leaf of the same key, or another node in the place of one, has beside its hash.
 #[derive(Clone, Copy, Debug)]
@@ -25,17 +25,18 @@ impl Node {
         sets: impl Iterator<Item = (usize, Set)> + Clone,
         spare: &mut Cells,
     ) -> Option<Self> {
-        let top = old.top();
+        let top = old.shape();
         let hashes = top.hashes | fresh;
         let slots = sets.clone().fold(top.slots, |slots, (slot, _)| slots | 1 << slot);
-        let whole = Self { hashes: 0, cells: Box::default(), ..*top }.used_cells();
+        let whole = Shape { hashes: 0, ..top }.used_cells();
         let cells = (hashes.count_ones() + slots.count_ones()) as usize;
         if 2 * cells > whole {
             return None;
         }
-        let mut patch = Self { hashes, slots, cells: spare.take(cells), ..*top };
+        let shape = Shape { hashes, slots, ..top };
+        let mut patch = Self { shape, cells: spare.take(cells) };
         if top.is_patch() {
-            patch.apply(top);
+            patch.apply(old.top());
             patch.change(fresh, hash, sets);
             return Some(patch);
         }
@@ -69,7 +70,7 @@ impl Node {
         }
         for (slot, set) in sets {
             match set {
-                Set::Value(value) => self.set_cell(self.value_cell(slot), &value),
+                Set::Value(value) => self.set_cell(self.shape.value_cell(slot), &value),
                 Set::Node(at) => self.set_ref(slot, at),
             }
         }
@@ -78,15 +79,15 @@ impl Node {
     /// Takes over what a patch changes. This one has room for it.
     pub(crate) fn apply(&mut self, patch: &Self) {
         let mut from = patch.cells.iter();
-        for position in ones(patch.hashes) {
+        for position in ones(patch.shape.hashes) {
             if let Some(hash) = from.next() {
-                self.set_cell(self.hash_cell(position), hash);
+                self.set_cell(self.shape.hash_cell(position), hash);
             }
         }
-        for slot in ones(u32::from(patch.slots)) {
-            match self.kind(slot) {
+        for slot in ones(u32::from(patch.shape.slots)) {
+            match self.shape.kind(slot) {
                 Kind::Inner => self.set_ref(slot, patch.node(slot)),
-                _ => self.set_cell(self.value_cell(slot), &patch.leaf_value(slot)),
+                _ => self.set_cell(self.shape.value_cell(slot), &patch.leaf_value(slot)),
             }
         }
     }
@@ -95,44 +96,42 @@ impl Node {
     /// and this, over the other, what that was.
     pub(crate) fn exchange(&mut self, whole: &mut Self) {
         let mut mine = self.cells.iter_mut();
-        for position in ones(self.hashes) {
-            let cell = whole.hash_cell(position);
+        for position in ones(self.shape.hashes) {
+            let cell = whole.shape.hash_cell(position);
             if let (Some(a), Some(b)) = (mine.next(), whole.cells.get_mut(cell)) {
                 std::mem::swap(a, b);
             }
         }
-        for slot in ones(u32::from(self.slots)) {
-            if self.kind(slot) == Kind::Inner {
+        for slot in ones(u32::from(self.shape.slots)) {
+            if self.shape.kind(slot) == Kind::Inner {
                 let (mine, other) = (self.node(slot), whole.node(slot));
                 self.set_ref(slot, other);
                 whole.set_ref(slot, mine);
             } else {
                 let (mine, other) = (self.leaf_value(slot), whole.leaf_value(slot));
-                self.set_cell(self.value_cell(slot), &other);
-                whole.set_cell(whole.value_cell(slot), &mine);
+                self.set_cell(self.shape.value_cell(slot), &other);
+                whole.set_cell(whole.shape.value_cell(slot), &mine);
             }
         }
     }
 
     /// Asks for the hashes at some positions, and for what some slots hold, of a whole node.
     pub(crate) fn prefetch(&self, positions: u32, slots: u16) {
-        let refs = self.ref_cells();
-        let hash = |p: usize| refs + (self.present & ((1 << p) - 1)).count_ones() as usize;
-        let both_ends = |first: usize, last: usize| {
-            if let (Some(first), Some(last)) = (self.cells.get(first), self.cells.get(last)) {
-                prefetch(&first[0]);
-                prefetch(&last[31]);
+        let (cells, hash_cell): (&[Hash], _) = (&self.cells, self.shape.hash_cells());
+        let ask = |cell: usize| cells.get(cell).into_iter().for_each(prefetch);
+        ones(positions & self.shape.present).map(hash_cell).for_each(ask);
+        for slot in ones(u32::from(slots & self.shape.occupied)) {
+            if self.shape.kind(slot) == Kind::Leaf {
+                ask(self.shape.leaf_cell(slot));
+                ask(self.shape.leaf_cell(slot) + 1);
+            } else {
+                ask(self.shape.ref_half(slot).0);
             }
-        };
-        ones(positions & self.present).map(hash).for_each(|cell| both_ends(cell, cell));
-        ones(u32::from(slots & self.occupied)).for_each(|slot| match self.kind(slot) {
-            Kind::Leaf => both_ends(self.leaf_cell(slot), self.leaf_cell(slot) + 1),
-            _ => both_ends(self.ref_half(slot).0, self.ref_half(slot).0),
-        });
+        }
     }
 
-    /// Asks for all cells. Two are a line.
+    /// Asks for all cells. Two are as long as a line.
     pub(crate) fn prefetch_all(&self) {
-        self.cells.iter().step_by(2).for_each(prefetch);
+        self.cells.iter().step_by(2).chain(self.cells.last()).for_each(prefetch);
     }
 }

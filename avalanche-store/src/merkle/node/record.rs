@@ -31,13 +31,13 @@ pub(crate) enum Malformed {
 impl Node {
     /// The record of this node, which is whole.
     pub(crate) fn record(&self) -> Vec<u8> {
-        let (leaves, nodes) = (self.leaves.count_ones(), self.nodes().count_ones());
+        let (leaves, nodes) = (self.shape.leaves.count_ones(), self.shape.nodes().count_ones());
         let mut record = Vec::with_capacity((5 + 64 * leaves + 40 * nodes) as usize);
         record.push(VERSION);
-        record.extend(self.occupied.to_le_bytes());
-        record.extend(self.leaves.to_le_bytes());
-        for slot in self.slots() {
-            if self.kind(slot) == Kind::Leaf {
+        record.extend(self.shape.occupied.to_le_bytes());
+        record.extend(self.shape.leaves.to_le_bytes());
+        for slot in self.shape.slots() {
+            if self.shape.kind(slot) == Kind::Leaf {
                 let (key, value) = self.leaf_pair(slot);
                 record.extend(key);
                 record.extend(value);
