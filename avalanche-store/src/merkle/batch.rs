@@ -21,16 +21,14 @@ use super::path::Path;
 use super::pool::Place;
 use super::prefetch::prefetch;
 use super::row::{Row, Spot};
+use super::scratch::{Above, Below, Put, Scratch, What};
 use super::seen::Seen;
 use super::tree::Load;
 use super::update::Updater;
 use super::work::{Gone, Work};
-use job::{Above, Below, Job, Old, Plan, Put, What, beside};
+use job::{Job, Old, Plan, beside, halves};
 
-pub(super) use job::{Scratch, above};
-
-/// All positions that have two halves.
-const ALL_PARENTS: u32 = 0xfffe;
+pub(super) use job::above;
 
 /// Nodes that are asked for before one is read.
 const AHEAD: usize = 8;
@@ -58,18 +56,16 @@ pub(super) fn update<L: Load>(
         changes,
         depth,
         jobs: Vec::with_capacity(3 * changes.len()),
-        scratch: std::mem::take(&mut work.scratch),
+        scratch: work.scratch.take().unwrap_or_else(|| updater.pool.scratch()),
     };
     let result = batch.run((hash, at), work);
-    work.scratch = batch.scratch;
-    work.scratch.puts.clear();
-    work.scratch.below.clear();
+    batch.scratch.clear();
+    work.scratch = Some(batch.scratch);
     result
 }
 
 impl<L: Load> Batch<'_, '_, L> {
     fn run(&mut self, (hash, at): (&Hash, Ref), work: &mut Work) -> Result<Option<Item>, L::Error> {
-        self.scratch.rows.clear();
         self.push(hash, at, (0, index(self.changes.len())), None, 0)?;
         let mut levels = Vec::new();
         let mut from = 0;
@@ -136,8 +132,8 @@ impl<L: Load> Batch<'_, '_, L> {
         }
     }
 
-    /// Notes the slots that changes lead to, and the hashes beside them, and asks for what is
-    /// there.
+    /// Notes the slots that changes lead to, and the hashes beside them, for which it takes lines,
+    /// and asks for what is there.
     fn find_slots(&mut self, number: usize, depth: usize) {
         let Scratch { puts, rows, .. } = &mut self.scratch;
         let Some(job) = self.jobs.get_mut(number) else { return };
@@ -155,9 +151,8 @@ impl<L: Load> Batch<'_, '_, L> {
             from = after;
         }
         job.puts = (first_put, index(puts.len()));
-        let parents;
-        (job.beside, parents) = beside(changing);
-        job.row = rows.add(parents);
+        let (hashes, parents) = beside(changing);
+        (job.beside, job.row) = (hashes, rows.add(parents));
         seen.prefetch(job.beside, job.slots);
     }
 
@@ -275,8 +270,8 @@ impl<L: Load> Batch<'_, '_, L> {
         job.plan = match packed {
             Packed::Item(item) => Plan::Gone(Box::new(item)),
             Packed::Node(node, _) => {
-                job.row = rows.add(ALL_PARENTS);
-                Seen::alone(&node).stage(!3, job.row, rows);
+                job.row = rows.add(dirty);
+                Seen::alone(&node).stage(halves(dirty), job.row, rows);
                 Plan::Packed { node, dirty }
             }
         };
@@ -313,8 +308,7 @@ impl<L: Load> Batch<'_, '_, L> {
         let Self { updater, changes, jobs, scratch, .. } = self;
         let job = jobs.get_mut(number)?;
         let rows = &scratch.rows;
-        let (at, job_above, first, row) = (job.at, job.above, job.changes, job.row);
-        let hash = rows.get(job.result);
+        let Job { at, above, changes: first, row, result, .. } = *job;
         let plan = std::mem::replace(&mut job.plan, Plan::Stays);
         let old = job.old.seen();
         let (node, over) = match plan {
@@ -323,7 +317,7 @@ impl<L: Load> Batch<'_, '_, L> {
                 let place = Place::new(&key_of(changes, first), self.depth + level);
                 work.gone.push(Gone { at, place });
                 let left = *item;
-                self.tell(job_above, What::Other(item));
+                self.tell(above, What::Other(item));
                 return Some(left);
             }
             Plan::Packed { mut node, dirty } => {
@@ -354,7 +348,8 @@ impl<L: Load> Batch<'_, '_, L> {
         };
         let place = Place::new(&key_of(changes, first), self.depth + level);
         let at = updater.made(updater.keep(node, over, place, Some(at), work));
-        self.tell(job_above, What::Node(at));
+        let hash = self.scratch.rows.get(result);
+        self.tell(above, What::Node(at));
         Some(Item::Inner { hash, at })
     }
 

@@ -7,12 +7,13 @@ use super::prefetch::prefetch;
 
 /// Bytes that allocators of 64-bit systems align to.
 const ALIGNED: usize = 16;
-/// What is allocated beside the cells, so that they can begin with a multiple of their length.
+/// What is allocated beside the cells, in such steps, so that they can begin at a multiple of a
+/// cell's bytes.
 const BESIDE: usize = size_of::<Hash>() / ALIGNED - 1;
 /// Cells are made, and used again, in lengths that are multiples of this: lines of the processor's
 /// cache.
 const STEP: usize = 2;
-/// NodeCells of the next cells that are asked for.
+/// Lines of the next cells that are asked for.
 const NEXT_LINES: usize = 6;
 /// Lengths that there are: a node has at most 62 cells.
 const LENGTHS: usize = 31;
@@ -38,7 +39,8 @@ impl NodeCells {
 
     /// Where the first cell begins, and where the last ends.
     fn bounds(&self) -> (usize, usize) {
-        let first = (self.0.as_ptr().addr() / ALIGNED) & BESIDE;
+        let steps = self.0.as_ptr().addr() / ALIGNED;
+        let first = steps.wrapping_neg() % (BESIDE + 1);
         (first, first + self.0.len().saturating_sub(BESIDE))
     }
 }

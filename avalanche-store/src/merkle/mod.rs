@@ -51,6 +51,7 @@ mod proof;
 mod prove;
 mod range;
 mod row;
+mod scratch;
 mod seen;
 mod stream;
 #[cfg(feature = "testing")]

@@ -165,7 +165,7 @@ impl Node {
     /// Calls `see` with the hashes at some positions of a whole node, ascending: [`EMPTY`] at those
     /// that do not exist.
     pub(super) fn each_hash(&self, positions: u32, mut see: impl FnMut(usize, &Hash)) {
-        let (cells, cell): (&[Hash], _) = (&self.cells, self.shape.hash_cells());
+        let (cells, cell): (&[Hash], _) = (&self.cells, self.shape.hash_cell_by_position());
         for position in ones(positions) {
             let hash = cells.get(cell(position)).filter(|_| self.shape.exists(position));
             see(position, hash.unwrap_or(&EMPTY));

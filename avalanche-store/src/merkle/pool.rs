@@ -20,11 +20,11 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Hash;
-use super::batch::Scratch;
 use super::cells::Cells;
 use super::node::{NOT_LOADED, Node, Ref};
 use super::path::Path;
 use super::prefetch::prefetch;
+use super::scratch::Scratch;
 use super::seen::Seen;
 use drops::Drops;
 
@@ -34,9 +34,11 @@ const BLOCK: usize = 64;
 /// Bytes of spare cells that are kept: as many as blocks of ten thousand changes drop.
 const SPARE_BYTES_MAX: usize = 32 << 20;
 
-/// Working memory of updates that is kept, of as many threads: up to 1 MiB each, which no budget
-/// counts.
-const SCRATCH_MAX: usize = 8;
+/// How many threads' working memory is kept.
+const SCRATCHES_MAX: usize = 8;
+
+/// Bytes of one that is kept: a batch of 1,024 new values in a tree of a million takes less.
+const SCRATCH_BYTES_MAX: usize = 2 << 20;
 
 /// Nodes that are gone through while another is fetched.
 const AHEAD: usize = 8;
@@ -106,7 +108,7 @@ pub(crate) struct Pool {
     entries: RwLock<Vec<Entry>>,
     free: Mutex<Free>,
     spare: Mutex<Cells>,
-    scratch: Mutex<Vec<Scratch>>,
+    scratches: Mutex<Vec<Scratch>>,
     serial: AtomicU32,
     /// Of the nodes in `entries`, see [`Pool::bytes`].
     bytes: AtomicUsize,
@@ -183,7 +185,7 @@ impl Pool {
             entries: RwLock::default(),
             free: Mutex::default(),
             spare: Mutex::default(),
-            scratch: Mutex::default(),
+            scratches: Mutex::default(),
             serial: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
         }
@@ -209,16 +211,20 @@ impl Pool {
 
     /// The working memory of an earlier update, if there is any.
     pub(super) fn scratch(&self) -> Scratch {
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.scratches().pop().unwrap_or_default()
     }
 
-    /// Takes back what an update has left over.
-    pub(super) fn take_back(&self, cells: Cells, scratch: Scratch) {
+    /// Keeps what an update has left over.
+    pub(super) fn keep(&self, cells: Cells, scratch: Option<Scratch>) {
         self.spare_cells().absorb(cells);
-        let mut list = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        if list.len() < SCRATCH_MAX {
-            list.push(scratch);
+        let mut list = self.scratches();
+        if list.len() < SCRATCHES_MAX {
+            list.extend(scratch.filter(|scratch| scratch.bytes() <= SCRATCH_BYTES_MAX));
         }
+    }
+
+    fn scratches(&self) -> MutexGuard<'_, Vec<Scratch>> {
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn free_list(&self) -> MutexGuard<'_, Free> {
@@ -318,6 +324,12 @@ impl Pool {
         }
     }
 
+    /// How many places for nodes were ever used.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> u32 {
+        self.free_list().high
+    }
+
     /// How many nodes are patches.
     #[cfg(feature = "testing")]
     pub(crate) fn patches(&self) -> usize {
@@ -370,6 +382,7 @@ impl Pool {
             return;
         }
         *self.spare_cells() = Cells::default();
+        self.scratches().clear();
         if all <= budget {
             return;
         }

@@ -27,6 +27,7 @@ impl Spot {
 impl Row {
     /// The line of the halves of a position, which has one.
     pub(super) const fn line(self, parent: usize) -> u32 {
+        debug_assert!(self.parents >> parent & 1 == 1, "the line of another node");
         self.first + (self.parents & ((1 << parent) - 1)).count_ones()
     }
 
@@ -38,18 +39,29 @@ impl Row {
 
 /// The hashes of some nodes: of each only those that are needed, so that all of them stay in the
 /// processor's cache.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rows {
     lines: Vec<Line>,
     /// How many are in use.
     used: usize,
 }
 
+impl Default for Rows {
+    fn default() -> Self {
+        // The first line has the hash of the top.
+        Self { lines: Vec::new(), used: 1 }
+    }
+}
+
 impl Rows {
     /// Forgets all rows.
     pub(super) const fn clear(&mut self) {
-        // The first line has the hash of the top.
         self.used = 1;
+    }
+
+    /// Bytes that they hold.
+    pub(super) const fn bytes(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
     }
 
     /// Lines for the halves of some positions, with anything in them.
@@ -88,7 +100,6 @@ mod tests {
     #[test]
     fn rows_do_not_touch_and_their_lines_are_used_again() {
         let mut rows = Rows::default();
-        rows.clear();
         let masks = [0b10, 0b1_0000_0010_0110, 0xfffe];
         let added = masks.map(|parents| rows.add(parents));
         let spots = |row: Row, parents: u32| {

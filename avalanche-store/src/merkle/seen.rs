@@ -22,7 +22,7 @@ use super::row::{Row, Rows};
 pub(crate) struct Seen<'a> {
     entries: &'a [Entry],
     node: &'a Node,
-    /// Its shape: what is not asked for bytes is not read again.
+    /// Its shape: it is read with the entry, and not again, once that may be in no cache.
     shape: Shape,
     /// The slot of the node below a patch.
     over: u32,

@@ -113,7 +113,7 @@ impl Tree {
         let pool = &self.0.pool;
         let serial = pool.next_serial();
         let (root, made, work) = loop {
-            let mut work = Work::for_changes(changes.len(), pool);
+            let mut work = Work::for_changes(changes.len());
             let reader = pool.read();
             let updater = Updater { entries: reader.entries(), pool, load, born, serial };
             let result = updater.root(&self.0.root, &changes, threads, &mut work);
@@ -225,5 +225,55 @@ impl Drop for Version {
         let lists = self.lists.get_mut().unwrap_or_else(PoisonError::into_inner);
         let made = lists.made.iter().filter(|_| !settled).map(|made| (made.slot, self.serial));
         self.pool.free(made.chain(legacy.drain(..)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store that cannot be read.
+    struct Broken;
+
+    impl Load for Broken {
+        type Error = &'static str;
+
+        fn load(&self, _: u64, _: &Path, _: &Hash) -> Result<Node, Self::Error> {
+            Err("broken")
+        }
+    }
+
+    fn changes(seed: u8) -> Vec<KeyChange> {
+        let hash = |of: u8, n: u32| crate::key_hash(&[&[of][..], &n.to_le_bytes()].concat());
+        (0..2_000).map(|n| KeyChange { key: hash(0, n), value: Some(hash(seed, n)) }).collect()
+    }
+
+    /// Half of the tree is not in memory and cannot be read; what was made of the other half, by
+    /// another thread, takes no place afterwards.
+    #[test]
+    fn an_update_that_fails_gives_back_all_that_its_threads_took() {
+        for threads in [1, 2, 4] {
+            let empty = Tree::stored(Arc::new(Pool::new(usize::MAX)), Item::Empty);
+            let tree = empty.apply(0, &changes(1), threads, &Broken).unwrap();
+            let mut second_half = Vec::new();
+            tree.each_made(|node, path, _| {
+                if path.depth() > 1 && path.prefix()[0] >= 0x80 {
+                    second_half.push(node);
+                }
+            });
+            tree.settle(|_, _| true);
+            assert!(second_half.len() > 20);
+            tree.pool().free(second_half.into_iter());
+            let fails = || {
+                let result = tree.apply(1, &changes(2), threads, &Broken);
+                assert_eq!(result.err(), Some("broken"));
+            };
+            fails();
+            let places = tree.pool().places();
+            (0..50).for_each(|_| fails());
+            // Threads take free places some at a time, and how many at once is chance.
+            let more = tree.pool().places() - places;
+            assert!(more < 300, "{more} of {places} places, {threads} threads");
+        }
     }
 }

@@ -15,7 +15,8 @@ const PARALLEL_MIN: usize = 256;
 
 /// So many changes below a node, or fewer, are made level by level (see [`batch`]): enough that
 /// reads overlap and hashes fill all lanes, and few enough that they stay in the processor's cache.
-/// While one is made, each node that it changes takes about half a KiB beside itself.
+/// While one is made, each node takes about half a KiB beside itself if it has new values only, and
+/// twice that if it changes its structure.
 const BATCH_MAX: usize = 1_024;
 
 /// Makes changes, which are sorted by key hash without duplicates, in one thread.
@@ -48,7 +49,7 @@ impl<L: Load> Updater<'_, L> {
         } else {
             self.update(root, &path, changes, work)
         };
-        work.settle(self.pool);
+        work.give_back(self.pool);
         result
     }
 
@@ -77,15 +78,15 @@ impl<L: Load> Updater<'_, L> {
         let items_ref = &items;
         let done = std::thread::scope(|scope| {
             let run = |share: &[&[Change]]| {
-                let mut work = Work::for_changes(changes.len() / threads, self.pool);
-                let mut results = Vec::with_capacity(share.len());
-                for group in share {
+                let mut work = Work::for_changes(changes.len() / threads);
+                let results = share.iter().map(|group| {
                     let slot = first_slot(group, 0);
                     let item = items_ref.get(slot).unwrap_or(&Item::Empty);
-                    results.push((slot, self.update(item, &path.child(slot), group, &mut work)?));
-                }
-                work.settle(self.pool);
-                Ok((results, work))
+                    Ok((slot, self.update(item, &path.child(slot), group, &mut work)?))
+                });
+                let results = results.collect::<Result<Vec<_>, L::Error>>();
+                work.give_back(self.pool);
+                (results, work)
             };
             let handles: Vec<_> =
                 shares.into_iter().map(|share| scope.spawn(move || run(share))).collect();
@@ -93,14 +94,19 @@ impl<L: Load> Updater<'_, L> {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
-            results.collect::<Result<Vec<_>, L::Error>>()
-        })?;
-        let mut dirty = 0;
+            results.collect::<Vec<_>>()
+        });
+        // What all have made comes first: if one failed, the slots of all are given back.
+        let mut changed = Vec::with_capacity(done.len());
         for (results, part) in done {
             work.made.extend(part.made);
             work.gone.extend(part.gone);
             work.hashes += part.hashes;
-            for (slot, item) in results {
+            changed.push(results);
+        }
+        let mut dirty = 0;
+        for results in changed {
+            for (slot, item) in results? {
                 if let Some(item) = item {
                     put(&mut items, slot, item);
                     dirty |= above(16 + slot);

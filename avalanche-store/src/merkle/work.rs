@@ -1,9 +1,9 @@
 //! What an update has made so far.
 
-use super::batch::Scratch;
 use super::cells::Cells;
 use super::node::Ref;
 use super::pool::{Made, Place, Pool};
+use super::scratch::Scratch;
 
 /// A node of the parent's version in whose place there is none.
 #[derive(Clone, Copy, Debug)]
@@ -22,20 +22,20 @@ pub(crate) struct Work {
     /// Free slots that were taken from the pool.
     pub(super) spare: Vec<u32>,
     pub(super) cells: Cells,
-    pub(super) scratch: Scratch,
+    /// Once it is needed.
+    pub(super) scratch: Option<Scratch>,
 }
 
 impl Work {
     /// With room for what so many changes make in a large tree.
-    pub(crate) fn for_changes(changes: usize, pool: &Pool) -> Self {
-        let made = Vec::with_capacity(changes / 4 * 9 + 64);
-        Self { made, scratch: pool.scratch(), ..Self::default() }
+    pub(crate) fn for_changes(changes: usize) -> Self {
+        Self { made: Vec::with_capacity(changes / 4 * 9 + 64), ..Self::default() }
     }
 
     /// Gives the pool back what was borrowed of it.
-    pub(super) fn settle(&mut self, pool: &Pool) {
+    pub(super) fn give_back(&mut self, pool: &Pool) {
         pool.give_back(&self.spare);
         self.spare.clear();
-        pool.take_back(std::mem::take(&mut self.cells), std::mem::take(&mut self.scratch));
+        pool.keep(std::mem::take(&mut self.cells), self.scratch.take());
     }
 }

@@ -138,7 +138,8 @@ impl<K: KeyValue> State<K> {
     }
 
     /// Bytes of Merkle nodes in memory, those of views included. Not counted are lists of what
-    /// views changed, and room in tables, at most a sixteenth.
+    /// views changed, room in tables, at most a sixteenth, and memory that roots are computed in:
+    /// of up to eight threads it is kept, at most 2 MiB each.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.accepted.pool().bytes() + self.accepted.pool().spare_bytes()

@@ -150,5 +150,5 @@ proptest! {
 fn the_state_is_the_fold_of_what_was_accepted() {
     generated_runs_agree_with_a_fold();
     let seen = SEEN.each_ref().map(|count| count.load(Ordering::Relaxed));
-    assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
+    assert!(seen.iter().all(|count| *count > 5), "{seen:?}");
 }

@@ -1,30 +1,9 @@
 //! What a batch knows of each node.
 
-use super::super::node::{Item, Node, Ref};
-use super::super::row::{Row, Rows, Spot};
+use super::super::node::{Item, Node, Ref, ones};
+use super::super::row::{Row, Spot};
+use super::super::scratch::Above;
 use super::super::seen::Seen;
-
-/// A slot that changes lead to.
-#[derive(Debug)]
-pub(super) struct Put {
-    pub(super) slot: u8,
-    /// The changes, as a range of all.
-    pub(super) changes: (u32, u32),
-    pub(super) what: What,
-}
-
-/// What is put in a slot.
-#[derive(Debug)]
-pub(super) enum What {
-    /// Nothing: it stays as it was.
-    Same,
-    /// The leaf of the only change, in the place of one of the same key.
-    Leaf,
-    /// A node in the place of one. Its hash is in the row.
-    Node(Ref),
-    /// Something of another kind, or the leaf of another key.
-    Other(Box<Item>),
-}
 
 /// A node that is in memory, or was read from the store.
 #[derive(Debug)]
@@ -46,21 +25,13 @@ pub(super) struct Job<'a> {
     pub(super) above: Option<Above>,
     /// Bit s: changes lead to slot s.
     pub(super) slots: u16,
-    /// Bit p: position p is beside the paths that change: its hash is needed, and stays.
+    /// Bit p: the hash at position p may be needed as it is: it is beside a path that changes.
     pub(super) beside: u32,
     /// Its hashes.
     pub(super) row: Row,
     /// Where its own hash goes.
     pub(super) result: Spot,
     pub(super) plan: Plan,
-}
-
-/// A place in a node: its job, the put of the slot, and the slot.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Above {
-    pub(super) job: u32,
-    pub(super) put: u32,
-    pub(super) slot: u8,
 }
 
 /// What becomes of a node, known on the way up.
@@ -74,24 +45,6 @@ pub(super) enum Plan {
     Changes { fresh: u32, dirty: u32 },
     /// It was packed anew.
     Packed { node: Node, dirty: u32 },
-}
-
-/// A node of the next level.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Below {
-    pub(super) at: Ref,
-    pub(super) changes: (u32, u32),
-    pub(super) above: Above,
-}
-
-/// What one batch leaves to the next.
-#[derive(Debug, Default)]
-pub(in super::super) struct Scratch {
-    pub(super) rows: Rows,
-    pub(super) puts: Vec<Put>,
-    pub(super) below: Vec<Below>,
-    /// By level of a node, the topmost first: lines to be hashed, and where the hashes go.
-    pub(super) targets: [Vec<(u32, Spot)>; 4],
 }
 
 impl Old<'_> {
@@ -114,8 +67,8 @@ pub(in super::super) const fn above(position: usize) -> u32 {
     bits
 }
 
-/// The positions that are hashed together with some and with those above them, and those above
-/// them, as bits.
+/// For some positions, as bits: those that are hashed together with them or with one above them;
+/// and those above them.
 pub(super) const fn beside(positions: u32) -> (u32, u32) {
     let (mut all, mut parents) = (positions, 0);
     let mut level = 4;
@@ -135,4 +88,9 @@ const fn halved(bits: u32) -> u32 {
     bits = (bits | bits >> 1) & 0x3333;
     bits = (bits | bits >> 2) & 0x0f0f;
     (bits | bits >> 4) & 0x00ff
+}
+
+/// The two halves of each of some positions below 16, as bits.
+pub(super) fn halves(parents: u32) -> u32 {
+    ones(parents).fold(0, |halves, parent| halves | 3 << (2 * parent))
 }

@@ -117,7 +117,7 @@ impl Node {
 
     /// Asks for the hashes at some positions, and for what some slots hold, of a whole node.
     pub(crate) fn prefetch(&self, positions: u32, slots: u16) {
-        let (cells, hash_cell): (&[Hash], _) = (&self.cells, self.shape.hash_cells());
+        let (cells, hash_cell): (&[Hash], _) = (&self.cells, self.shape.hash_cell_by_position());
         let ask = |cell: usize| cells.get(cell).into_iter().for_each(prefetch);
         ones(positions & self.shape.present).map(hash_cell).for_each(ask);
         for slot in ones(u32::from(slots & self.shape.occupied)) {

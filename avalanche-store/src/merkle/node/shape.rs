@@ -76,11 +76,11 @@ impl Shape {
         if self.is_patch() {
             return (self.hashes & ((1 << position) - 1)).count_ones() as usize;
         }
-        self.hash_cells()(position)
+        self.hash_cell_by_position()(position)
     }
 
     /// Where the hashes of a whole node are, by position.
-    pub(super) fn hash_cells(&self) -> impl Fn(usize) -> usize + use<> {
+    pub(super) fn hash_cell_by_position(&self) -> impl Fn(usize) -> usize + use<> {
         let (before, present) = (self.before_hashes(), self.present);
         move |position| before + (present & ((1 << position) - 1)).count_ones() as usize
     }
