@@ -117,12 +117,6 @@ pub(crate) struct Node {
     cells: NodeCells,
 }
 
-impl Clone for Node {
-    fn clone(&self) -> Self {
-        Self { shape: self.shape, cells: self.cells.clone() }
-    }
-}
-
 impl Node {
     /// What it holds, without the bytes.
     pub(crate) const fn shape(&self) -> Shape {
@@ -233,14 +227,12 @@ impl Node {
         let mut hash = [EMPTY; 32];
         let mut hashed = 0;
         let mut node = Self::default();
-        let mut refs = 0;
         for (slot, item) in items.iter().enumerate() {
             let (kind, bits) = match item {
                 Item::Empty => continue,
                 Item::Leaf(_) => (Position::Leaf(slot), 1),
                 Item::Inner { .. } => (Position::Inner, 0),
             };
-            refs += usize::from(bits == 0);
             node.shape.occupied |= 1 << slot;
             node.shape.leaves |= bits << slot;
             set(&mut at, 16 + slot, kind);
@@ -274,10 +266,8 @@ impl Node {
             }
             Position::Inner => get(&hash, 1, EMPTY),
         };
-        let refs = refs.div_ceil(2);
-        let hashes_and_leaves =
-            node.shape.present.count_ones() + 2 * u32::from(node.shape.leaves).count_ones();
-        node.cells = spare.take(refs + hashes_and_leaves as usize);
+        let refs = node.shape.before_hashes() - node.shape.leaf_cells();
+        node.cells = spare.take(node.shape.used_cells());
         let positions = (2..32).filter(|p| node.shape.present >> p & 1 == 1);
         let sums = positions.map(|p| get(&hash, p, EMPTY));
         let leaves = items.iter().filter_map(|item| match item {

@@ -230,6 +230,8 @@ impl Drop for Version {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cells::Cells;
+    use super::super::scratch::Scratch;
     use super::*;
 
     /// A store that cannot be read.
@@ -275,5 +277,31 @@ mod tests {
             let more = tree.pool().places() - places;
             assert!(more < 300, "{more} of {places} places, {threads} threads");
         }
+    }
+
+    /// Working memory of a thread comes back, for as many threads as it is kept for, unless it is
+    /// larger than the bound.
+    #[test]
+    fn working_memory_is_kept_within_its_bounds() {
+        let pool = Arc::new(Pool::new(usize::MAX));
+        let empty = Tree::stored(Arc::clone(&pool), Item::Empty);
+        let tree = empty.apply(0, &changes(1), 1, &Broken).unwrap();
+        _ = tree.apply(1, &changes(2), 1, &Broken).unwrap();
+        let kept = pool.scratch();
+        assert!(kept.bytes() > 20_000, "{} bytes", kept.bytes());
+        let mut large = Scratch::default();
+        large.puts.reserve(1 << 20);
+        for scratch in [large, kept] {
+            pool.keep(Cells::default(), Some(scratch));
+        }
+        assert!((1..2 << 20).contains(&pool.scratch().bytes()));
+        assert_eq!(pool.scratch().bytes(), 0, "nothing else was kept");
+        for _ in 0..20 {
+            let mut scratch = Scratch::default();
+            scratch.puts.reserve(1);
+            pool.keep(Cells::default(), Some(scratch));
+        }
+        let all = std::iter::from_fn(|| Some(pool.scratch()).filter(|it| it.bytes() > 0));
+        assert_eq!(all.count(), 8);
     }
 }
