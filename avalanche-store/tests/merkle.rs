@@ -24,6 +24,10 @@ struct Seen {
     deep: u64,
     parallel: u64,
     unchanged: u64,
+    twigs: u64,
+    more_twigs: u64,
+    fewer_twigs: u64,
+    other_values_in_twigs: u64,
 }
 
 fn changes(
@@ -71,7 +75,7 @@ fn any_history_has_the_root_of_a_full_rebuild() {
             let from = random.below(views.len());
             seen.forks += u64::from(from + 1 < views.len());
             let (tree, mut model) = views[from].clone();
-            let old_root = tree.root();
+            let (old_root, entries) = (tree.root(), model.clone());
             let count = [1, 2, 3, 10, 40][random.below(5)];
             let list = changes(&mut random, &mut model, count, &mut seen);
             let next = tree.apply(list, 1 + random.below(2));
@@ -81,6 +85,13 @@ fn any_history_has_the_root_of_a_full_rebuild() {
             seen.emptied += u64::from(model.is_empty());
             seen.one_leaf += u64::from(model.len() == 1);
             seen.unchanged += u64::from(next.root() == old_root);
+            let (before, after) = (tree.twigs(), next.twigs());
+            seen.twigs += after as u64;
+            seen.more_twigs += u64::from(after > before);
+            seen.fewer_twigs += u64::from(after < before);
+            let same_keys = entries.keys().eq(model.keys());
+            seen.other_values_in_twigs +=
+                u64::from(same_keys && after > 0 && next.root() != old_root);
             let keys: Vec<_> = model.keys().collect();
             seen.deep += keys.windows(2).filter(|two| two[0][..31] == two[1][..31]).count() as u64;
             views.push((next, model));
@@ -103,6 +114,9 @@ fn any_history_has_the_root_of_a_full_rebuild() {
     );
     let Seen { accepted, emptied, one_leaf, deep, unchanged, .. } = seen;
     assert!([accepted, emptied, one_leaf, deep, unchanged].iter().all(|n| *n > 100), "{seen:?}");
+    let Seen { twigs, more_twigs, fewer_twigs, other_values_in_twigs, .. } = seen;
+    assert!(twigs > 10_000 && more_twigs > 1_000 && fewer_twigs > 1_000, "{seen:?}");
+    assert!(other_values_in_twigs > 100, "{seen:?}");
 }
 
 #[test]
@@ -167,6 +181,57 @@ fn no_hash_is_made_twice_or_without_need() {
     assert!(least > 500 * 6);
 }
 
+/// Where keys come and go, hashes are made that were there before, but not many.
+#[test]
+fn few_hashes_are_made_again_where_keys_come_and_go() {
+    let mut random = Random(6);
+    let mut model: Model = (0..5_000).map(|_| (random.hash(), [1; 32])).collect();
+    let tree = RawTree::default().apply(model.iter().map(|(k, v)| (*k, Some(*v))), 1);
+    let before = Naive::hashes(&model);
+    let keys: Vec<_> = model.keys().copied().collect();
+    let gone = (0..300).map(|_| (keys[random.below(5_000)], None));
+    let list: Vec<_> = gone.collect();
+    let come: Vec<_> = (0..300).map(|_| (random.hash(), Some([2; 32]))).collect();
+    for list in [list.clone(), come.clone(), [list, come].concat()] {
+        let old = model.clone();
+        for (key, value) in &list {
+            match value {
+                Some(value) => _ = model.insert(*key, *value),
+                None => _ = model.remove(key),
+            }
+        }
+        let next = tree.apply(list, 1);
+        let least = Naive::hashes(&model).difference(&before).count() as u64;
+        let made = next.hashes();
+        assert!(made >= least && made < least + least / 4, "{made} of {least}");
+        assert_ne!(next.twigs(), tree.twigs());
+        assert!(least > 1_000, "{least}");
+        model = old;
+    }
+}
+
+/// A node that loses its fifth leaf becomes a twig, and what is hashed for that is counted.
+#[test]
+fn a_node_that_becomes_a_twig_is_counted() {
+    let key = |first: u8| {
+        let mut key = [9; 32];
+        key[0] = first;
+        key
+    };
+    let mut model: Model = [0, 1, 2, 3, 4, 0xf0].map(|first| (key(first), [1; 32])).into();
+    let tree = RawTree::default().apply(model.iter().map(|(k, v)| (*k, Some(*v))), 1);
+    let before = Naive::hashes(&model);
+    assert_eq!(tree.twigs(), 0);
+    for first in [4, 0] {
+        let next = tree.apply([(key(first), None)], 1);
+        let value = model.remove(&key(first)).unwrap();
+        assert_eq!((next.root(), next.twigs()), (Naive::root(&model), 1));
+        let least = Naive::hashes(&model).difference(&before).count() as u64;
+        assert_eq!(next.hashes(), least, "without {first}");
+        model.insert(key(first), value);
+    }
+}
+
 #[test]
 fn nodes_of_history_and_of_rejected_blocks_are_freed() {
     let mut random = Random(9);
@@ -187,6 +252,25 @@ fn nodes_of_history_and_of_rejected_blocks_are_freed() {
         assert_eq!(tree.bytes(), full, "round {round}");
     }
     assert!(most > full);
+    // Three are left, which the first four bits part, as if there had been no others.
+    let mut three: Vec<Hash> = Vec::new();
+    for key in &keys {
+        if three.len() < 3 && three.iter().all(|other| other[0] >> 4 != key[0] >> 4) {
+            three.push(*key);
+        }
+    }
+    let values = || three.iter().map(|key| (*key, Some([7; 32])));
+    let few = RawTree::default().apply(values(), 1);
+    let others = || keys.iter().filter(|key| !three.contains(*key)).map(|key| (*key, None));
+    for threads in [1, 2] {
+        let left = tree.apply(values().chain(others()), threads);
+        assert_eq!((left.root(), left.twigs()), (few.root(), 0));
+    }
+    let left = tree.apply(values().chain(others()), 2);
+    left.settle();
+    drop(tree);
+    let tree = left;
+    assert_eq!(tree.bytes(), few.bytes());
     let gone = tree.apply(keys.iter().map(|key| (*key, None)), 1);
     gone.settle();
     drop(tree);

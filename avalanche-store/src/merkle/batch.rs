@@ -11,14 +11,17 @@
 //! entries is in no cache.
 
 mod job;
+mod twigs;
 
 use std::ops::Range;
 
 use super::change::Change;
-use super::hash::{EMPTY, Hash, LANES, inner_hashes};
-use super::node::{Item, Kind, NOT_LOADED, Node, Packed, Ref, Set, ones};
+use super::hash::{EMPTY, Hash};
+use super::node::{
+    Item, Kind, Leaf, NOT_LOADED, Node, Packed, Ref, Set, Twig, above, beside, halves, ones,
+};
 use super::path::Path;
-use super::pool::Place;
+use super::pool::{Entry, Place};
 use super::prefetch::prefetch;
 use super::row::{Row, Spot};
 use super::scratch::{Above, Below, Put, Scratch, What};
@@ -26,24 +29,28 @@ use super::seen::Seen;
 use super::tree::Load;
 use super::update::Updater;
 use super::work::{Gone, Work};
-use job::{Job, Old, Plan, beside, halves};
+use job::{Job, Old, Plan};
+use twigs::hash_lines;
 
-pub(super) use job::above;
+pub(super) use twigs::Twigs;
 
 /// Nodes that are asked for before one is read.
 const AHEAD: usize = 8;
 
 /// All that happens below one node.
 struct Batch<'a, 'b, L> {
-    updater: &'b Updater<'a, L>,
+    updater: &'b Updater<'b, L>,
+    entries: &'a [Entry],
     changes: &'b [Change],
     /// The depth of the first level.
     depth: usize,
     jobs: Vec<Job<'a>>,
     scratch: Scratch,
+    /// What has become of the whole, once it has.
+    top: Option<Item>,
 }
 
-/// The subtree that `item` is the node of, after changes; `None` if nothing changes.
+/// The subtree of a node after changes; `None` if nothing changes.
 pub(super) fn update<L: Load>(
     updater: &Updater<'_, L>,
     (hash, at): (&Hash, Ref),
@@ -51,17 +58,28 @@ pub(super) fn update<L: Load>(
     changes: &[Change],
     work: &mut Work,
 ) -> Result<Option<Item>, L::Error> {
-    let mut batch = Batch {
-        updater,
-        changes,
-        depth,
-        jobs: Vec::with_capacity(3 * changes.len()),
-        scratch: work.scratch.take().unwrap_or_else(|| updater.pool.scratch()),
-    };
-    let result = batch.run((hash, at), work);
-    batch.scratch.clear();
-    work.scratch = Some(batch.scratch);
-    result
+    let mark = work.mark();
+    loop {
+        let reader = updater.pool.read();
+        let mut batch = Batch {
+            updater,
+            entries: reader.entries(),
+            changes,
+            depth,
+            jobs: Vec::with_capacity(2 * changes.len()),
+            scratch: work.scratch.take().unwrap_or_else(|| updater.pool.scratch()),
+            top: None,
+        };
+        let result = batch.run((hash, at), work);
+        batch.scratch.clear();
+        work.scratch = Some(batch.scratch);
+        drop(reader);
+        if result.is_err() || !updater.alone || updater.install(work) {
+            return result;
+        }
+        // A node was evicted meanwhile, by a commit: it is read from the store now.
+        work.back_to(&mark);
+    }
 }
 
 impl<L: Load> Batch<'_, '_, L> {
@@ -76,17 +94,17 @@ impl<L: Load> Batch<'_, '_, L> {
             levels.push(level);
             self.next_level(levels.len())?;
         }
-        let mut top = None;
+        self.scratch.twigs.hash(&mut self.scratch.rows);
         for (depth, level) in levels.into_iter().enumerate().rev() {
             for job in level.clone() {
                 self.plan(job, work);
             }
-            self.hash(level.clone());
+            self.hash(level.clone(), work);
             for job in level {
-                top = self.finish(job, depth, work);
+                self.finish(job, depth, work);
             }
         }
-        Ok(top)
+        Ok(self.top.take())
     }
 
     fn push(
@@ -97,7 +115,7 @@ impl<L: Load> Batch<'_, '_, L> {
         above: Option<Above>,
         level: usize,
     ) -> Result<(), L::Error> {
-        let old = if let Some(seen) = Seen::find(self.updater.entries, at) {
+        let old = if let Some(seen) = Seen::find(self.entries, at) {
             Old::Pool(seen)
         } else {
             let path = path_of(self.changes, changes, self.depth + level);
@@ -110,7 +128,7 @@ impl<L: Load> Batch<'_, '_, L> {
             at,
             changes,
             puts: (0, 0),
-            above,
+            above: above.map(|above| above.put),
             slots: 0,
             beside: 0,
             row: Row::default(),
@@ -158,8 +176,8 @@ impl<L: Load> Batch<'_, '_, L> {
 
     /// Reads what is in the slots, and the hashes beside them.
     fn read(&mut self, number: usize, depth: usize, work: &mut Work) {
-        let Self { updater, changes, jobs, scratch, .. } = self;
-        let Scratch { rows, puts, below, .. } = scratch;
+        let Self { updater, entries, changes, jobs, scratch, .. } = self;
+        let Scratch { rows, puts, below, twigs, .. } = scratch;
         let Some(job) = jobs.get(number) else { return };
         let seen = job.old.seen();
         seen.stage(job.beside, job.row, rows);
@@ -171,7 +189,7 @@ impl<L: Load> Batch<'_, '_, L> {
                 (Kind::Inner, _) => {
                     let above = Above { job: index(number), put: at, slot: put.slot };
                     let at = seen.node(slot);
-                    if let Some(entry) = updater.entries.get(at.slot as usize) {
+                    if let Some(entry) = entries.get(at.slot as usize) {
                         prefetch(entry);
                     }
                     below.push(Below { at, changes: put.changes, above });
@@ -185,10 +203,15 @@ impl<L: Load> Batch<'_, '_, L> {
                         put.what = What::Leaf;
                     }
                 }
-                (kind, group) => {
-                    let leaf = (kind == Kind::Leaf).then(|| seen.leaf(slot));
+                (Kind::Twig, group)
+                    if {
+                        let (twig, hash) = ((seen, slot, depth + 1), job.row.spot(16 + slot));
+                        twigs.change(twig, group, (rows, hash), &mut put.what, work)
+                    } => {}
+                (_, group) => {
+                    let leaves = seen.leaf_pairs(slot).map(|[key, value]| Leaf::new(key, value));
                     let path = path_of(changes, put.changes, depth + 1);
-                    if let Some(item) = updater.grow(leaf.as_ref(), &path, group, work) {
+                    if let Some(item) = updater.grow(leaves, &path, group, work) {
                         put.what = What::Other(Box::new(item));
                     }
                 }
@@ -201,7 +224,7 @@ impl<L: Load> Batch<'_, '_, L> {
         let below = std::mem::take(&mut self.scratch.below);
         for Below { at, changes, above } in &below {
             let hash = self.jobs.get(above.job as usize).map_or(EMPTY, |job| {
-                let here = self.updater.is_here(*at);
+                let here = Seen::find(self.entries, *at).is_some();
                 if here { EMPTY } else { job.old.seen().hash_at(16 + usize::from(above.slot)) }
             });
             self.push(&hash, *at, *changes, Some(*above), level)?;
@@ -215,14 +238,15 @@ impl<L: Load> Batch<'_, '_, L> {
     fn plan(&mut self, number: usize, work: &mut Work) {
         let Self { changes, jobs, scratch, .. } = self;
         let Some(job) = jobs.get_mut(number) else { return };
-        let (seen, row, rows) = (job.old.seen(), job.row, &mut scratch.rows);
-        let puts = scratch.puts.get(job.puts.0 as usize..job.puts.1 as usize).unwrap_or_default();
-        let (mut fresh, mut dirty, mut restructured) = (0, 0, false);
+        let Scratch { rows, puts, .. } = scratch;
+        let (seen, row) = (job.old.seen(), job.row);
+        let puts = puts.get(job.puts.0 as usize..job.puts.1 as usize).unwrap_or_default();
+        let (mut fresh, mut dirty, mut slots, mut restructured) = (0, 0, 0, false);
         for Put { slot, changes: at, what } in puts {
             let slot = usize::from(*slot);
             let position = match what {
                 What::Same => continue,
-                What::Node(_) => 16 + slot,
+                What::Node(_) | What::Twig(_) => 16 + slot,
                 What::Leaf => {
                     let position = seen.shape().leaf_position(slot);
                     if let Some(change) = first_of(changes, *at) {
@@ -235,6 +259,7 @@ impl<L: Load> Batch<'_, '_, L> {
                     16 + slot
                 }
             };
+            slots |= 1 << slot;
             fresh |= 1 << position;
             dirty |= above(position);
         }
@@ -243,10 +268,19 @@ impl<L: Load> Batch<'_, '_, L> {
         }
         if !restructured {
             let fresh = (fresh | dirty) & !3;
-            job.plan = Plan::Changes { fresh, dirty };
-            work.hashes += u64::from(dirty.count_ones());
+            job.plan = Plan::Changes { fresh, dirty, slots };
             return;
         }
+        self.restructure(number, work);
+    }
+
+    /// Packs a node anew.
+    fn restructure(&mut self, number: usize, work: &mut Work) {
+        let Self { changes, jobs, scratch, .. } = self;
+        let Some(job) = jobs.get_mut(number) else { return };
+        let Scratch { rows, puts, twigs, .. } = scratch;
+        let (seen, row) = (job.old.seen(), job.row);
+        let puts = puts.get(job.puts.0 as usize..job.puts.1 as usize).unwrap_or_default();
         let mut items = [Item::Empty; 16];
         for slot in seen.slots() {
             put(&mut items, slot, seen.item(slot));
@@ -260,26 +294,36 @@ impl<L: Load> Batch<'_, '_, L> {
                     let leaf = first_of(changes, *at).and_then(Change::leaf);
                     leaf.map_or(Item::Empty, Item::Leaf)
                 }
+                What::Twig(values) => {
+                    let values = twigs.values(*values).iter();
+                    let pairs = seen.leaf_pairs(slot).zip(values);
+                    let pairs = pairs.map(|([key, _], value)| [key, *value]);
+                    Item::Twig(Twig::known(rows.get(row.spot(16 + slot)), pairs))
+                }
                 What::Node(at) => Item::Inner { hash: rows.get(row.spot(16 + slot)), at: *at },
                 What::Other(item) => **item,
             };
             put(&mut items, slot, item);
             dirty |= above(16 + slot);
         }
+        if let Some((twig, hashed)) = Twig::of(&items) {
+            work.hashes += u64::from((hashed & dirty).count_ones());
+            job.plan = Plan::Gone(Box::new(Item::Twig(twig)));
+            return;
+        }
         let (packed, dirty) = Node::pack(&items, dirty, seen, &mut work.cells, true);
         job.plan = match packed {
-            Packed::Item(item) => Plan::Gone(Box::new(item)),
+            Packed::NoNode(leaf) => Plan::Gone(Box::new(leaf.map_or(Item::Empty, Item::Leaf))),
             Packed::Node(node, _) => {
                 job.row = rows.add(dirty);
                 Seen::alone(&node).stage(halves(dirty), job.row, rows);
-                Plan::Packed { node, dirty }
+                Plan::Packed { node: Box::new(node), dirty }
             }
         };
-        work.hashes += u64::from(dirty.count_ones());
     }
 
     /// Makes the hashes of a level.
-    fn hash(&mut self, level: Range<usize>) {
+    fn hash(&mut self, level: Range<usize>, work: &mut Work) {
         let Scratch { rows, targets, .. } = &mut self.scratch;
         targets.iter_mut().for_each(Vec::clear);
         for job in self.jobs.get(level).unwrap_or_default() {
@@ -293,71 +337,73 @@ impl<L: Load> Batch<'_, '_, L> {
                 }
             }
         }
-        for some in targets.iter().rev().flat_map(|list| list.chunks(LANES)) {
-            let mut hashes = [EMPTY; LANES];
-            let pair = |lane| rows.pair(some.get::<usize>(lane)?.0);
-            inner_hashes(some.len(), pair, &mut hashes);
-            for ((_, spot), hash) in some.iter().zip(&hashes) {
-                rows.set(*spot, hash);
-            }
+        for list in targets.iter().rev() {
+            work.hashes += list.len() as u64;
+            hash_lines(rows, list);
         }
     }
 
-    /// Puts a node together, and tells the one above. Gives what has become of it.
-    fn finish(&mut self, number: usize, level: usize, work: &mut Work) -> Option<Item> {
+    /// Puts a node together, and tells the one above.
+    fn finish(&mut self, number: usize, level: usize, work: &mut Work) {
         let Self { updater, changes, jobs, scratch, .. } = self;
-        let job = jobs.get_mut(number)?;
+        let Some(job) = jobs.get_mut(number) else { return };
         let rows = &scratch.rows;
         let Job { at, above, changes: first, row, result, .. } = *job;
         let plan = std::mem::replace(&mut job.plan, Plan::Stays);
         let old = job.old.seen();
-        let (node, over) = match plan {
-            Plan::Stays => return None,
+        let place = Place::new(&key_of(changes, first), self.depth + level);
+        // Each makes its node where it keeps it: moved, it would be read before it is written.
+        let slot = match plan {
+            Plan::Stays => return,
             Plan::Gone(item) => {
-                let place = Place::new(&key_of(changes, first), self.depth + level);
                 work.gone.push(Gone { at, place });
-                let left = *item;
-                self.tell(above, What::Other(item));
-                return Some(left);
+                match self.put_above(above) {
+                    Some(what) => *what = What::Other(item),
+                    None => self.top = Some(*item),
+                }
+                return;
             }
             Plan::Packed { mut node, dirty } => {
                 for p in ones(dirty & !3) {
                     node.set_hash(p, &rows.get(row.spot(p)));
                 }
-                (node, NOT_LOADED)
+                updater.keep(*node, NOT_LOADED, place, Some(at), work)
             }
-            Plan::Changes { fresh, .. } => {
+            Plan::Changes { fresh, slots, .. } => {
                 let puts = scratch.puts.get(job.puts.0 as usize..job.puts.1 as usize);
                 let sets = puts.unwrap_or_default().iter().filter_map(|put| {
                     let set = match &put.what {
-                        What::Leaf => Set::Value(*first_of(changes, put.changes)?.value()?),
+                        What::Leaf => {
+                            let value = first_of(changes, put.changes)?.value()?;
+                            Set::Values(std::slice::from_ref(value))
+                        }
+                        What::Twig(values) => Set::Values(scratch.twigs.values(*values)),
                         What::Node(at) => Set::Node(*at),
                         What::Same | What::Other(_) => return None,
                     };
                     Some((usize::from(put.slot), set))
                 });
                 let hashes = |p| rows.get(row.spot(p));
-                let cells = &mut work.cells;
-                let in_pool = old.slot() != NOT_LOADED;
-                let patch = in_pool.then(|| Node::patch(old, fresh, hashes, sets.clone(), cells));
-                match patch.flatten() {
-                    Some(patch) => (patch, old.slot()),
-                    None => (old.change(fresh, hashes, sets, |len| cells.take(len)), NOT_LOADED),
+                let shape = old.shape().patched(fresh, slots);
+                if let Some(shape) = shape.filter(|_| old.slot() != NOT_LOADED) {
+                    let patch = Node::patch(old, shape, fresh, hashes, sets, &mut work.cells);
+                    updater.keep(patch, old.slot(), place, Some(at), work)
+                } else {
+                    let node = old.change(fresh, hashes, sets, |len| work.cells.take(len));
+                    updater.keep(node, NOT_LOADED, place, Some(at), work)
                 }
             }
         };
-        let place = Place::new(&key_of(changes, first), self.depth + level);
-        let at = updater.made(updater.keep(node, over, place, Some(at), work));
-        let hash = self.scratch.rows.get(result);
-        self.tell(above, What::Node(at));
-        Some(Item::Inner { hash, at })
+        let at = updater.made(slot);
+        match self.put_above(above) {
+            Some(what) => *what = What::Node(at),
+            None => self.top = Some(Item::Inner { hash: self.scratch.rows.get(result), at }),
+        }
     }
 
-    fn tell(&mut self, above: Option<Above>, what: What) {
-        let put = above.and_then(|above| self.scratch.puts.get_mut(above.put as usize));
-        if let Some(put) = put {
-            put.what = what;
-        }
+    /// What is put in the node above; `None` at the top.
+    fn put_above(&mut self, above: Option<u32>) -> Option<&mut What> {
+        Some(&mut self.scratch.puts.get_mut(above? as usize)?.what)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::hash::Hash;
+use super::node::TWIG_MAX;
 use super::prefetch::prefetch;
 
 /// Bytes that allocators of 64-bit systems align to.
@@ -13,10 +14,16 @@ const BESIDE: usize = size_of::<Hash>() / ALIGNED - 1;
 /// Cells are made, and used again, in lengths that are multiples of this: lines of the processor's
 /// cache.
 const STEP: usize = 2;
+/// The list of what comes then is asked for so long before.
+const AHEAD: usize = 8;
 /// Lines of the next cells that are asked for.
 const NEXT_LINES: usize = 6;
-/// Lengths that there are: a node has at most 62 cells.
-const LENGTHS: usize = 31;
+/// The most cells of a node: 64 leaves and 30 hashes.
+const CELLS_MAX: usize = 2 * 16 * TWIG_MAX + 30;
+/// Lengths from here on are long: whole nodes have them, and few patches.
+const LONG: usize = 12;
+/// Lengths that there are.
+const LENGTHS: usize = CELLS_MAX / STEP;
 
 /// The cells of a node, none of which lies in two lines of the processor's cache.
 ///
@@ -63,10 +70,16 @@ impl DerefMut for NodeCells {
 
 /// Cells of nodes that were dropped, by length. Taking them from here instead of from the allocator
 /// is most of the speed of small changes to a large tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cells {
     by_length: [Vec<NodeCells>; LENGTHS],
     bytes: usize,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        Self { by_length: [const { Vec::new() }; LENGTHS], bytes: 0 }
+    }
 }
 
 impl Cells {
@@ -77,6 +90,7 @@ impl Cells {
             && let Some(cells) = list.pop()
         {
             self.bytes = self.bytes.saturating_sub(cells.bytes());
+            list.get(list.len().saturating_sub(AHEAD)).into_iter().for_each(prefetch);
             if let Some(next) = list.last() {
                 // They are written soon.
                 next.iter().step_by(STEP).take(NEXT_LINES).for_each(prefetch);
@@ -99,9 +113,12 @@ impl Cells {
         self.bytes
     }
 
-    /// Fills `to` up to `max` cells of each length, as far as there are any.
+    /// Fills `to` up to `max` cells of each length, of long ones to an eighth of that, as far as
+    /// there are any.
     pub(crate) fn lend(&mut self, to: &mut Self, max: usize) {
-        for (from, to_list) in self.by_length.iter_mut().zip(&mut to.by_length) {
+        let lists = self.by_length.iter_mut().zip(&mut to.by_length);
+        for (length, (from, to_list)) in lists.enumerate() {
+            let max = if length < LONG { max } else { max / 8 };
             let wanted = max.saturating_sub(to_list.len());
             let keep = from.len().saturating_sub(wanted);
             for cells in from.drain(keep..) {
@@ -128,7 +145,7 @@ mod tests {
     #[test]
     fn cells_begin_where_they_should_and_are_all_there() {
         assert!(NodeCells::default().is_empty());
-        for len in 1..=62 {
+        for len in 1..=CELLS_MAX {
             let mut cells = NodeCells::new(len);
             assert!(cells.len() >= len && cells.len() <= len + 1, "{len}: {}", cells.len());
             for (n, cell) in (0_u8..).zip(cells.iter_mut()) {
@@ -143,7 +160,7 @@ mod tests {
     #[test]
     fn cells_that_are_kept_come_back_for_their_length_only() {
         let mut spare = Cells::default();
-        let lengths = [1, 2, 7, 62];
+        let lengths = [1, 2, 7, CELLS_MAX];
         lengths.iter().for_each(|len| spare.keep(NodeCells::new(*len)));
         let bytes = spare.bytes();
         let mut lent = Cells::default();

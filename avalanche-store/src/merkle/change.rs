@@ -57,24 +57,26 @@ impl Change {
     /// Sorts by key hash, where of several changes of a key the last one stays, and hashes all
     /// leaves.
     pub(crate) fn list(changes: &[KeyChange]) -> Vec<Self> {
-        // Sorting numbers, of the first 64 bits and of the place, is several times faster than
-        // sorting the changes.
+        // Sorting numbers, of the first bits and the place, is several times faster than sorting
+        // the changes.
+        let places = changes.len().next_power_of_two() as u64 - 1;
         let first = |key: &Hash| key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let numbers = (0_u32..).zip(changes);
-        let numbers =
-            numbers.map(|(at, change)| u128::from(first(&change.key)) << 32 | u128::from(at));
-        let mut order: Vec<u128> = numbers.collect();
+        let numbers = (0_u64..).zip(changes);
+        let numbers = numbers.map(|(at, change)| first(&change.key) & !places | at);
+        let mut order: Vec<u64> = numbers.collect();
         order.sort_unstable();
-        let place = |number: u128| usize::try_from(number & 0xffff_ffff).unwrap_or(usize::MAX);
-        // Keys that share 64 bits are rare, but by their own bytes they have to stand.
-        for same in order.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|same| same.len() > 1) {
-            same.sort_by(|a, b| {
-                let key = |number: u128| changes.get(place(number)).map(|change| &change.key);
-                key(*a).cmp(&key(*b))
-            });
+        let change = |number: u64| changes.get(usize::try_from(number & places).ok()?);
+        // Keys that share these bits are rare, but by their own bytes they have to stand.
+        for same in order.chunk_by_mut(|a, b| a & !places == b & !places) {
+            if same.len() > 1 {
+                same.sort_by(|a, b| {
+                    let key = |number: u64| change(number).map(|change| &change.key);
+                    key(*a).cmp(&key(*b))
+                });
+            }
         }
         let mut sorted: Vec<Self> = Vec::with_capacity(changes.len());
-        for change in order.iter().filter_map(|number| changes.get(place(*number))) {
+        for change in order.iter().filter_map(|number| change(*number)) {
             let KeyChange { key, value } = *change;
             let deletes = value.is_none();
             let change = Self { halves: [key, value.unwrap_or(EMPTY)], hash: EMPTY, deletes };

@@ -69,7 +69,9 @@ pub use testing::{RawTree, check_proof_bytes, forge_proof};
 
 pub(crate) use change::KeyChange;
 pub(crate) use hash::leaf_hash;
-pub(crate) use node::{Item, Leaf, Malformed as NodeMalformed, NOT_LOADED, Node, Ref};
+pub(crate) use node::{
+    Leaf, Malformed as NodeMalformed, NOT_LOADED, Node, Ref, Root, VERSION as NODE_VERSION,
+};
 pub(crate) use path::{Path, successor};
 pub(crate) use pool::Pool;
 pub(crate) use stream::Stream;

@@ -8,32 +8,39 @@
 //!             16..................31     slots 0 to 15: the next four bits of a key hash
 //!
 //!  cells (32 bytes each), in one allocation:
-//!    leaves: key hash, value hash, in slot order
+//!    leaves, those of twigs too: key hash, value hash, in the order of keys
 //!    references to the nodes below, two a cell, in slot order
 //!    hashes of the positions that exist, ascending
 //!
 //! A patch has the same masks, and cells for what differs from the node below it:
 //!
 //!    hashes of the positions that changed, ascending
-//!    for each slot that changed, ascending: the leaf's value hash, or the reference and 16 bytes
-//!    that mean nothing
+//!    for each slot that changed, ascending: the value hash of each leaf, or the reference and 16
+//!    bytes that mean nothing
 //! ```
 //!
 //! A position exists if its subtree has a leaf and its parent's has two or more: a leaf stands at
 //! the highest position where it is alone, as the one-leaf rule has it. So a node with n leaves
 //! and nodes below has about 2n - 2 hashes, and all siblings of a path lie together.
+//!
+//! A slot with two to four leaves that its next four bits part has no node below: it is a
+//! [`Twig`], and has a position, as a node would, but none inside it.
 
 mod patch;
+mod positions;
 mod record;
 mod shape;
+mod twig;
 
 use super::cells::{Cells, NodeCells};
 use super::hash::{EMPTY, Hash, inner_hash, is_leaf, leaf_hash};
 use super::seen::Seen;
 
 pub(crate) use patch::Set;
-pub(crate) use record::Malformed;
+pub(crate) use positions::{Positions, above, beside, halves};
+pub(crate) use record::{Malformed, VERSION};
 pub(crate) use shape::{Kind, Shape};
+pub(crate) use twig::{TWIG_MAX, Twig};
 
 /// A slot number that no node has: the node is only in the store.
 pub(crate) const NOT_LOADED: u32 = u32::MAX;
@@ -89,6 +96,8 @@ pub(crate) enum Item {
     Empty,
     /// One.
     Leaf(Leaf),
+    /// Two to four that the next four bits part.
+    Twig(Twig),
     /// Two or more.
     Inner {
         /// Its hash.
@@ -104,8 +113,46 @@ impl Item {
         match self {
             Self::Empty => EMPTY,
             Self::Leaf(leaf) => leaf.hash,
+            Self::Twig(twig) => twig.hash,
             Self::Inner { hash, .. } => *hash,
         }
+    }
+
+    /// The leaf that it is, if it is one.
+    pub(crate) const fn leaf(&self) -> Option<Leaf> {
+        if let Self::Leaf(leaf) = self { Some(*leaf) } else { None }
+    }
+
+    /// The subtree that is the whole tree.
+    pub(crate) const fn of(root: Root) -> Self {
+        match root {
+            Root::Empty => Self::Empty,
+            Root::Leaf(leaf) => Self::Leaf(leaf),
+            Root::Node { hash, at } => Self::Inner { hash, at },
+        }
+    }
+}
+
+/// A whole tree: as an item, but never a twig, since there is no node above to hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// No leaf.
+    Empty,
+    /// One.
+    Leaf(Leaf),
+    /// Two or more.
+    Node {
+        /// Its hash.
+        hash: Hash,
+        /// Its topmost node.
+        at: Ref,
+    },
+}
+
+impl Root {
+    /// The root of the tree.
+    pub(crate) const fn hash(&self) -> Hash {
+        Item::of(*self).hash()
     }
 }
 
@@ -175,25 +222,39 @@ impl Node {
         is_leaf(&self.hash_at(position))
     }
 
-    /// Key hash and value hash of the leaf in a slot.
+    /// Key hash and value hash of each leaf in a slot, of a whole node.
+    pub(super) fn leaf_pairs(&self, slot: usize) -> &[[Hash; 2]] {
+        let (first, leaves) = (self.shape.leaf_cell(slot), self.shape.leaves_in(slot));
+        let cells: &[Hash] = &self.cells;
+        cells.get(first..first + 2 * leaves).unwrap_or_default().as_chunks().0
+    }
+
+    /// The value hashes of a slot, of a patch that has them.
+    pub(super) fn patched_values(&self, slot: usize) -> &[Hash] {
+        let (first, leaves) = (self.shape.slot_cell(slot), self.shape.leaves_in(slot));
+        let cells: &[Hash] = &self.cells;
+        cells.get(first..first + leaves).unwrap_or_default()
+    }
+
+    /// Key hash and value hash of the first leaf in a slot.
     pub(crate) fn leaf_pair(&self, slot: usize) -> (Hash, Hash) {
-        (self.leaf_key(slot), self.leaf_value(slot))
+        (self.leaf_key(slot, 0), self.leaf_value(slot, 0))
     }
 
-    /// The value hash of the leaf in a slot.
-    pub(crate) fn leaf_value(&self, slot: usize) -> Hash {
-        self.cell(self.shape.value_cell(slot))
+    /// The value hash of a leaf in a slot, the first being number 0.
+    pub(crate) fn leaf_value(&self, slot: usize, number: usize) -> Hash {
+        self.cell(self.shape.value_cell(slot, number))
     }
 
-    /// The key hash of the leaf in a slot.
-    pub(crate) fn leaf_key(&self, slot: usize) -> Hash {
-        self.cell(self.shape.leaf_cell(slot))
+    /// The key hash of a leaf in a slot, the first being number 0.
+    pub(crate) fn leaf_key(&self, slot: usize, number: usize) -> Hash {
+        self.cell(self.shape.leaf_cell(slot) + 2 * number)
     }
 
     /// The node below a slot.
     pub(crate) fn node(&self, slot: usize) -> Ref {
         let (index, second) = self.shape.ref_half(slot);
-        let [a, b] = halves(&self.cell(index));
+        let [a, b] = refs_of(&self.cell(index));
         Ref::of(if second == 0 { a } else { b })
     }
 
@@ -228,13 +289,13 @@ impl Node {
         let mut hashed = 0;
         let mut node = Self::default();
         for (slot, item) in items.iter().enumerate() {
-            let (kind, bits) = match item {
+            let (kind, leaves) = match item {
                 Item::Empty => continue,
                 Item::Leaf(_) => (Position::Leaf(slot), 1),
+                Item::Twig(twig) => (Position::Inner, twig.pairs().len()),
                 Item::Inner { .. } => (Position::Inner, 0),
             };
-            node.shape.occupied |= 1 << slot;
-            node.shape.leaves |= bits << slot;
+            node.shape.hold(slot, leaves);
             set(&mut at, 16 + slot, kind);
             set(&mut hash, 16 + slot, item.hash());
         }
@@ -260,22 +321,34 @@ impl Node {
             set(&mut hash, p, sum);
         }
         let root = match get(&at, 1, Position::Empty) {
-            Position::Empty => return (Packed::Item(Item::Empty), hashed),
+            Position::Empty => return (Packed::NoNode(None), hashed),
             Position::Leaf(slot) => {
-                return (Packed::Item(get(items, slot, Item::Empty)), hashed);
+                let leaf = items.get(slot).and_then(Item::leaf);
+                return (Packed::NoNode(leaf), hashed);
             }
             Position::Inner => get(&hash, 1, EMPTY),
         };
+        node.shape.count_cells();
         let refs = node.shape.before_hashes() - node.shape.leaf_cells();
         node.cells = spare.take(node.shape.used_cells());
         let positions = (2..32).filter(|p| node.shape.present >> p & 1 == 1);
         let sums = positions.map(|p| get(&hash, p, EMPTY));
-        let leaves = items.iter().filter_map(|item| match item {
-            Item::Leaf(leaf) => Some([leaf.key, leaf.value]),
-            _ => None,
-        });
-        let refs = std::iter::repeat_n(EMPTY, refs);
-        for (to, from) in node.cells.iter_mut().zip(leaves.flatten().chain(refs).chain(sums)) {
+        let mut cells = node.cells.iter_mut();
+        for item in items {
+            let one;
+            let pairs = match item {
+                Item::Empty | Item::Inner { .. } => continue,
+                Item::Leaf(leaf) => {
+                    one = [[leaf.key, leaf.value]];
+                    one.as_slice()
+                }
+                Item::Twig(twig) => twig.pairs(),
+            };
+            for (from, to) in pairs.as_flattened().iter().zip(cells.by_ref()) {
+                *to = *from;
+            }
+        }
+        for (to, from) in cells.zip(std::iter::repeat_n(EMPTY, refs).chain(sums)) {
             *to = from;
         }
         for (slot, item) in items.iter().enumerate() {
@@ -290,8 +363,8 @@ impl Node {
 /// What [`Node::pack`] made of 16 subtrees.
 #[derive(Debug)]
 pub(crate) enum Packed {
-    /// At most one leaf is left: no node.
-    Item(Item),
+    /// At most one leaf is left.
+    NoNode(Option<Leaf>),
     /// A node, with its hash.
     Node(Node, Hash),
 }
@@ -303,7 +376,7 @@ enum Position {
     Inner,
 }
 
-fn halves(cell: &Hash) -> [[u8; 16]; 2] {
+fn refs_of(cell: &Hash) -> [[u8; 16]; 2] {
     let mut out = [[0; 16]; 2];
     for (to, from) in out.iter_mut().zip(cell.as_chunks::<16>().0) {
         *to = *from;

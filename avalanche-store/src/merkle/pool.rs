@@ -37,8 +37,7 @@ const SPARE_BYTES_MAX: usize = 32 << 20;
 /// How many threads' working memory is kept.
 const SCRATCHES_MAX: usize = 8;
 
-/// Bytes of one that is kept. A batch of a thousand new values in a tree of a million takes 0.8 MB,
-/// one of a thousand new keys 1.3 MB.
+/// Bytes of one that is kept. A batch of a thousand changes of a million entries takes 0.7 MB.
 const SCRATCH_BYTES_MAX: usize = 2 << 20;
 
 /// Nodes that are gone through while another is fetched.
@@ -113,6 +112,9 @@ pub(crate) struct Pool {
     serial: AtomicU32,
     /// Of the nodes in `entries`, see [`Pool::bytes`].
     bytes: AtomicUsize,
+    /// What somebody else does just before nodes are put here, for the last of these: once.
+    #[cfg(test)]
+    pub(super) meanwhile: Mutex<Vec<fn(&Self)>>,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +132,11 @@ impl Entry {
     /// The slot of the node below, if this is a patch.
     pub(crate) const fn over(&self) -> u32 {
         self.over
+    }
+
+    /// Whether the store has it, and no patch is over it.
+    pub(super) const fn may_go(&self) -> bool {
+        self.settled && self.above == 0
     }
 
     /// Whether it is the one that a reference means.
@@ -189,6 +196,8 @@ impl Pool {
             scratches: Mutex::default(),
             serial: AtomicU32::new(0),
             bytes: AtomicUsize::new(0),
+            #[cfg(test)]
+            meanwhile: Mutex::default(),
         }
     }
 
@@ -248,14 +257,24 @@ impl Pool {
         self.free_list().slots.extend(slots);
     }
 
-    /// Puts nodes in their slots. Gives where they are. If a node that one is a patch over was
-    /// dropped since it was found, nothing happens, and they come back.
+    /// Puts nodes in their slots, and notes where they are. If a node that one is a patch over was
+    /// dropped since it was found, gives `false`, and nothing happens.
+    #[must_use]
     pub(crate) fn install(
         &self,
-        made: Vec<Made>,
+        nodes: &mut Vec<Made>,
+        installed: &mut Vec<Installed>,
         born: u64,
         serial: u32,
-    ) -> Result<Vec<Installed>, Vec<Made>> {
+    ) -> bool {
+        if nodes.is_empty() {
+            return true;
+        }
+        #[cfg(test)]
+        {
+            let next = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            next.into_iter().for_each(|meanwhile| meanwhile(self));
+        }
         let high = self.free_list().high as usize;
         let mut entries = self.write();
         let found = |made: &Made| {
@@ -263,19 +282,20 @@ impl Pool {
             !made.node.shape().is_patch()
                 || below.is_some_and(|below| made.replaced.is_some_and(|at| below.is(at)))
         };
-        if !made.iter().all(found) {
-            return Err(made);
+        if !nodes.iter().all(found) {
+            return false;
         }
         if entries.len() < high {
             // Not twice as many, as a vector would: the table is a good part of what small nodes
             // take.
-            let more = (high - entries.len()).max(entries.len() / 16);
-            entries.reserve_exact(more);
+            if entries.capacity() < high {
+                let more = (high - entries.len()).max(entries.len() / 16);
+                entries.reserve_exact(more);
+            }
             entries.resize_with(high, Entry::default);
         }
-        let mut places = Vec::with_capacity(made.len());
         let mut bytes = 0;
-        for Made { slot, place, node, replaced, over } in made {
+        for Made { slot, place, node, replaced, over } in nodes.drain(..) {
             if node.shape().is_patch()
                 && let Some(below) = entries.get_mut(over as usize)
             {
@@ -285,11 +305,11 @@ impl Pool {
                 bytes += node.bytes() + size_of::<Entry>();
                 let Place { depth, .. } = place;
                 *entry = Entry { node, born, serial, over, above: 0, depth, settled: false };
-                places.push(Installed { slot, place, replaced });
+                installed.push(Installed { slot, place, replaced });
             }
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Ok(places)
+        true
     }
 
     /// Makes the nodes in slots of a list whole: those that are patches get the cells of the nodes
@@ -331,6 +351,14 @@ impl Pool {
         self.free_list().high
     }
 
+    /// How many nodes nobody finds, though no patch is over them.
+    #[cfg(test)]
+    pub(crate) fn orphans(&self) -> usize {
+        let orphan =
+            |entry: &&Entry| entry.serial == 0 && entry.above == 0 && entry.node.bytes() > 0;
+        self.read().entries().iter().filter(orphan).count()
+    }
+
     /// How many nodes are patches.
     #[cfg(feature = "testing")]
     pub(crate) fn patches(&self) -> usize {
@@ -340,17 +368,24 @@ impl Pool {
     /// Drops nodes, those of them that are there.
     pub(crate) fn free(&self, nodes: impl Iterator<Item = (u32, u32)>) {
         let room = self.budget.saturating_sub(self.bytes());
-        self.free_keeping(nodes, room.min(SPARE_BYTES_MAX));
+        self.free_keeping(nodes, room.min(SPARE_BYTES_MAX), |_| true);
     }
 
-    /// Drops nodes, and keeps their cells as long as there are fewer than `keep` bytes of such.
-    fn free_keeping(&self, nodes: impl Iterator<Item = (u32, u32)>, keep: usize) {
+    /// Drops nodes, those of which `still` says so now that nobody else has the pool, and keeps
+    /// their cells as long as there are fewer than `keep` bytes of such.
+    pub(super) fn free_keeping(
+        &self,
+        nodes: impl Iterator<Item = (u32, u32)>,
+        keep: usize,
+        still: impl Fn(&Entry) -> bool,
+    ) {
         let mut entries = self.write();
         let mut drops = self.drops(keep);
         for (slot, serial) in nodes {
             if let Some(entry) = entries.get_mut(slot as usize)
                 && entry.serial == serial
                 && serial != 0
+                && still(entry)
             {
                 entry.serial = 0;
                 drops.unless_used(&mut entries, slot);
@@ -391,7 +426,7 @@ impl Pool {
         {
             let reader = self.read();
             for (slot, entry) in (0_u32..).zip(reader.entries()) {
-                if entry.settled && entry.serial != 0 && entry.above == 0 {
+                if entry.serial != 0 && entry.may_go() {
                     let bytes = entry.node.bytes() + size_of::<Entry>();
                     candidates.push((u8::MAX - entry.depth, entry.born, slot, entry.serial, bytes));
                 }
@@ -406,7 +441,9 @@ impl Pool {
             stop
         });
         candidates.truncate(enough.unwrap_or(candidates.len()));
-        self.free_keeping(candidates.iter().map(|(_, _, slot, serial, _)| (*slot, *serial)), 0);
+        // Somebody may have put a patch over one since: then it stays.
+        let nodes = candidates.iter().map(|(_, _, slot, serial, _)| (*slot, *serial));
+        self.free_keeping(nodes, 0, Entry::may_go);
     }
 }
 

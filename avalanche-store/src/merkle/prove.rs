@@ -2,7 +2,7 @@
 
 use super::Hash;
 use super::hash::EMPTY;
-use super::node::{Item, Node};
+use super::node::{Item, Node, Root};
 use super::path::{Path, bit, nibble};
 use super::proof::{End, Proof};
 use super::range::{Bounds, Mark, RangeProof, Side, with_bit};
@@ -15,20 +15,20 @@ impl Tree {
     /// The proof of what a key has.
     pub(crate) fn prove<L: Load>(&self, key: &Hash, load: &L) -> Result<Proof, L::Error> {
         let mut siblings = Vec::with_capacity(32);
-        let mut item = *self.root();
+        let mut item = Item::of(*self.root());
         let mut depth = 0;
         loop {
-            let (hash, at) = match item {
-                Item::Empty => return Ok(Proof::new(siblings, End::Empty)),
-                Item::Leaf(leaf) => {
-                    return Ok(Proof::new(siblings, end(key, (leaf.key, leaf.value))));
+            let step = match &item {
+                Item::Empty => Err(End::Empty),
+                Item::Leaf(leaf) => Err(end(key, (leaf.key, leaf.value))),
+                Item::Twig(twig) => node_step(&twig.node(depth), key, depth, &mut siblings),
+                Item::Inner { hash, at } => {
+                    let path = Path::of(key, depth);
+                    self.with_node(hash, *at, &path, load, |node| {
+                        Ok(node_step(node, key, depth, &mut siblings))
+                    })?
                 }
-                Item::Inner { hash, at } => (hash, at),
             };
-            let path = Path::of(key, depth);
-            let step = self.with_node(&hash, at, &path, load, |node| {
-                Ok(node_step(node, key, depth, &mut siblings))
-            })?;
             match step {
                 Ok(below) => item = below,
                 Err(end) => return Ok(Proof::new(siblings, end)),
@@ -46,7 +46,7 @@ impl Tree {
         load: &L,
     ) -> Result<Entries, L::Error> {
         let mut list = List { tree: self, load, from, end, max, found: Vec::new() };
-        list.item(self.root(), &Path::of(&EMPTY, 0), true)?;
+        list.item(&Item::of(*self.root()), &Path::of(&EMPTY, 0), true)?;
         Ok(list.found)
     }
 
@@ -61,9 +61,9 @@ impl Tree {
         let bounds = Bounds { from: *from, end: end.copied() };
         let mut walk = Walk { tree: self, load, bounds, marks: Vec::new() };
         match self.root() {
-            Item::Empty => walk.mark(&Sub::Empty, &EMPTY, 0)?,
-            Item::Leaf(leaf) => walk.mark(&Sub::Leaf(leaf.key, leaf.value), &EMPTY, 0)?,
-            Item::Inner { hash, at } => {
+            Root::Empty => walk.mark(&Sub::Empty, &EMPTY, 0)?,
+            Root::Leaf(leaf) => walk.mark(&Sub::Leaf(leaf.key, leaf.value), &EMPTY, 0)?,
+            Root::Node { hash, at } => {
                 self.with_node(hash, *at, &Path::of(&EMPTY, 0), load, |node| {
                     walk.mark(&Sub::Inner(node, 1, *hash), &EMPTY, 0)
                 })?;
@@ -109,6 +109,9 @@ impl<L: Load> List<'_, L> {
         match item {
             Item::Empty => Ok(true),
             Item::Leaf(leaf) => Ok(self.leaf((leaf.key, leaf.value))),
+            Item::Twig(twig) => {
+                Ok(twig.pairs().iter().all(|[key, value]| self.leaf((*key, *value))))
+            }
             Item::Inner { hash, at } => {
                 let depth = path.depth();
                 self.tree.with_node(hash, *at, path, self.load, |node| {
@@ -193,7 +196,11 @@ impl<L: Load> Walk<'_, L> {
         if position < 16 || self.bounds.side(prefix, depth) != Side::Edge {
             return self.mark(&Sub::Inner(node, position, hash), prefix, depth);
         }
-        let at = node.node(position - 16);
+        let slot = position - 16;
+        if let Item::Twig(twig) = node.item(slot) {
+            return self.mark(&Sub::Inner(&twig.node(depth / 4), 1, hash), prefix, depth);
+        }
+        let at = node.node(slot);
         let (tree, load) = (self.tree, self.load);
         tree.with_node(&hash, at, &Path::of(prefix, depth / 4), load, |below| {
             self.mark(&Sub::Inner(below, 1, hash), prefix, depth)

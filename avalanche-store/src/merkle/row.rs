@@ -11,8 +11,8 @@ struct Line([u8; 64]);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Row {
     first: u32,
-    /// Bit p: the halves of position p have one.
-    parents: u32,
+    /// Four bits for each position below 16: how many before it have a line.
+    before: u64,
 }
 
 /// A place for one hash: twice its line, and one more for the second half.
@@ -25,14 +25,25 @@ impl Spot {
 }
 
 impl Row {
+    /// The row of the lines from `first` on, for the halves of some positions.
+    fn new(first: u32, parents: u32) -> Self {
+        // To each bit its own four; the product adds up all that are below.
+        let mut bits = u64::from(parents & 0xfffe);
+        bits = (bits | bits << 24) & 0x0000_00ff_0000_00ff;
+        bits = (bits | bits << 12) & 0x000f_000f_000f_000f;
+        bits = (bits | bits << 6) & 0x0303_0303_0303_0303;
+        bits = (bits | bits << 3) & 0x1111_1111_1111_1111;
+        Self { first, before: bits.wrapping_mul(0x1111_1111_1111_1110) }
+    }
+
     /// The line of the halves of a position, which has one.
-    pub(super) const fn line(self, parent: usize) -> u32 {
-        debug_assert!(self.parents >> parent & 1 == 1, "the line of another node");
-        self.first + (self.parents & ((1 << parent) - 1)).count_ones()
+    pub(super) fn line(self, parent: usize) -> u32 {
+        let [before, ..] = (self.before >> (4 * parent)).to_le_bytes();
+        self.first + u32::from(before & 15)
     }
 
     /// Where the hash of a position is, whose parent has a line.
-    pub(super) const fn spot(self, position: usize) -> Spot {
+    pub(super) fn spot(self, position: usize) -> Spot {
         Spot(2 * self.line(position / 2) + if position % 2 == 1 { 1 } else { 0 })
     }
 }
@@ -66,12 +77,19 @@ impl Rows {
 
     /// Lines for the halves of some positions, with anything in them.
     pub(super) fn add(&mut self, parents: u32) -> Row {
+        let row = Row::new(self.take(0), parents);
+        self.take((row.line(15) - row.first + (parents >> 15 & 1)) as usize);
+        row
+    }
+
+    /// Takes so many more lines; gives the first.
+    fn take(&mut self, lines: usize) -> u32 {
         let first = u32::try_from(self.used).unwrap_or(u32::MAX);
-        self.used += parents.count_ones() as usize;
+        self.used += lines;
         if self.lines.len() < self.used {
             self.lines.resize(self.used, Line([0; 64]));
         }
-        Row { first, parents }
+        first
     }
 
     pub(super) fn get(&self, Spot(spot): Spot) -> Hash {
@@ -85,6 +103,14 @@ impl Rows {
         {
             *half = *hash;
         }
+    }
+
+    /// A line of its own for what is hashed together.
+    pub(super) fn add_pair(&mut self, left: &Hash, right: &Hash) -> u32 {
+        let line = self.take(1);
+        self.set(Spot(2 * line), left);
+        self.set(Spot(2 * line + 1), right);
+        line
     }
 
     /// What is hashed together.

@@ -1,5 +1,6 @@
 //! Memory that updates work in.
 
+use super::batch::Twigs;
 use super::node::{Item, Ref};
 use super::row::{Rows, Spot};
 
@@ -19,10 +20,19 @@ pub(super) enum What {
     Same,
     /// The leaf of the only change, in the place of one of the same key.
     Leaf,
+    /// A twig with the same keys. Its hash is in the row.
+    Twig(Values),
     /// A node in the place of one. Its hash is in the row.
     Node(Ref),
     /// Something of another kind, or the leaf of another key.
     Other(Box<Item>),
+}
+
+/// Which of all value hashes are those of one twig.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Values {
+    pub(super) number: u32,
+    pub(super) leaves: u8,
 }
 
 /// A place in a node: its job, the put of the slot, and the slot.
@@ -47,6 +57,7 @@ pub(super) struct Scratch {
     pub(super) rows: Rows,
     pub(super) puts: Vec<Put>,
     pub(super) below: Vec<Below>,
+    pub(super) twigs: Twigs,
     /// By level of a node, the topmost first: lines to be hashed, and where the hashes go.
     pub(super) targets: [Vec<(u32, Spot)>; 4],
 }
@@ -57,6 +68,7 @@ impl Scratch {
         self.rows.clear();
         self.puts.clear();
         self.below.clear();
+        self.twigs.clear();
     }
 
     /// Bytes that it holds.
@@ -65,6 +77,7 @@ impl Scratch {
         self.rows.bytes()
             + self.puts.capacity() * size_of::<Put>()
             + self.below.capacity() * size_of::<Below>()
+            + self.twigs.bytes()
             + targets * size_of::<(u32, Spot)>()
     }
 }

@@ -13,7 +13,7 @@
 
 use super::cells::NodeCells;
 use super::hash::{EMPTY, Hash};
-use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Ref, Set, Shape, ones};
+use super::node::{Item, Kind, Leaf, NOT_LOADED, Node, Ref, Set, Shape, Twig, ones};
 use super::pool::Entry;
 use super::row::{Row, Rows};
 
@@ -127,16 +127,35 @@ impl<'a> Seen<'a> {
 
     /// The key hash of the leaf in a slot: no patch changes it.
     pub(crate) fn leaf_key(&self, slot: usize) -> Hash {
-        self.whole().leaf_key(slot)
+        self.whole().leaf_key(slot, 0)
     }
 
     /// The value hash of the leaf in a slot.
     pub(crate) fn leaf_value(&self, slot: usize) -> Hash {
-        self.of_slot(slot).leaf_value(slot)
+        self.of_slot(slot).leaf_value(slot, 0)
     }
 
-    /// The leaf in a slot.
-    pub(crate) fn leaf(&self, slot: usize) -> Leaf {
+    /// Key hash and value hash of each leaf in a slot, in order, and other value hashes that stand
+    /// in the place of these, if there are any.
+    pub(crate) fn leaves(&self, slot: usize) -> (&'a [[Hash; 2]], Option<&'a [Hash]>) {
+        if !self.shape.is_patch() {
+            return (self.node.leaf_pairs(slot), None);
+        }
+        let patch =
+            self.layers().find(|node| node.shape().is_patch() && node.shape().has_slot(slot));
+        (self.whole().leaf_pairs(slot), patch.map(|patch| patch.patched_values(slot)))
+    }
+
+    /// Key hash and value hash of each leaf in a slot, in order.
+    pub(crate) fn leaf_pairs(&self, slot: usize) -> impl Iterator<Item = [Hash; 2]> {
+        let (pairs, values) = self.leaves(slot);
+        pairs.iter().enumerate().map(move |(number, [key, value])| {
+            [*key, *values.and_then(|values| values.get(number)).unwrap_or(value)]
+        })
+    }
+
+    /// The leaf in a slot that has one.
+    fn leaf(&self, slot: usize) -> Leaf {
         let hash = self.hash_at(self.shape.leaf_position(slot));
         Leaf { key: self.leaf_key(slot), value: self.leaf_value(slot), hash }
     }
@@ -146,6 +165,7 @@ impl<'a> Seen<'a> {
         match self.kind(slot) {
             Kind::Empty => Item::Empty,
             Kind::Leaf => Item::Leaf(self.leaf(slot)),
+            Kind::Twig => Item::Twig(Twig::known(self.hash_at(16 + slot), self.leaf_pairs(slot))),
             Kind::Inner => Item::Inner { hash: self.hash_at(16 + slot), at: self.node(slot) },
         }
     }
@@ -156,11 +176,11 @@ impl<'a> Seen<'a> {
     }
 
     /// A whole copy with changes, see [`Node::change`].
-    pub(crate) fn change(
+    pub(crate) fn change<'s>(
         &self,
         fresh: u32,
         hash: impl Fn(usize) -> Hash,
-        sets: impl Iterator<Item = (usize, Set)>,
+        sets: impl Iterator<Item = (usize, Set<'s>)>,
         take: impl FnOnce(usize) -> NodeCells,
     ) -> Node {
         let mut copy = self.copy(take);

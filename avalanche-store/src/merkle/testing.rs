@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::node::Item;
 use super::{
-    Hash, Item, KeyChange, Load, Node, Path, Pool, Proof, RangeLimits, RangeProof, Tree, key_hash,
+    Hash, KeyChange, Load, Node, Path, Pool, Proof, RangeLimits, RangeProof, Root, Tree, key_hash,
     path, value_hash,
 };
 
@@ -35,7 +36,7 @@ fn sure<T>(result: Result<T, Infallible>) -> T {
 
 impl Default for RawTree {
     fn default() -> Self {
-        Self(Tree::stored(Arc::new(Pool::new(usize::MAX)), Item::Empty))
+        Self(Tree::stored(Arc::new(Pool::new(usize::MAX)), Root::Empty))
     }
 }
 
@@ -64,13 +65,31 @@ impl RawTree {
         self.0.pool().patches()
     }
 
+    /// How many slots hold two to four leaves without a node of their own.
+    #[must_use]
+    pub fn twigs(&self) -> usize {
+        self.twigs_below(&Item::of(*self.0.root()), &Path::of(&[0; 32], 0))
+    }
+
+    fn twigs_below(&self, item: &Item, path: &Path) -> usize {
+        match item {
+            Item::Empty | Item::Leaf(_) => 0,
+            Item::Twig(_) => 1,
+            Item::Inner { hash, at } => sure(self.0.with_node(hash, *at, path, &Memory, |node| {
+                let below = |slot| self.twigs_below(&node.item(slot), &path.child(slot));
+                Ok(node.shape().slots().map(below).sum())
+            })),
+        }
+    }
+
     /// The root.
     #[must_use]
     pub fn root(&self) -> Hash {
         self.0.root().hash()
     }
 
-    /// How many leaf and inner hashes it took to make this version from its parent.
+    /// How many leaf and inner hashes of this version are new, without those that are made again
+    /// in twigs.
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.0.hashes()

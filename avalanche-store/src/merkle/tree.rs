@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Hash;
 use super::change::{Change, KeyChange};
-use super::node::{Item, Node, Ref};
+use super::node::{Node, Ref, Root};
 use super::path::Path;
-use super::pool::{Installed, Made, Place, Pool};
+use super::pool::{Installed, Place, Pool};
 use super::seen::Seen;
 use super::update::Updater;
 use super::work::{Gone, Work};
@@ -41,7 +41,7 @@ pub(crate) struct Tree(Arc<Version>);
 #[derive(Debug)]
 struct Version {
     pool: Arc<Pool>,
-    root: Item,
+    root: Root,
     serial: u32,
     /// Kept until this version is accepted: it frees what is not kept.
     parent: Mutex<Option<Tree>>,
@@ -62,7 +62,7 @@ struct Lists {
 
 impl Tree {
     /// A version of which the store has every node.
-    pub(crate) fn stored(pool: Arc<Pool>, root: Item) -> Self {
+    pub(crate) fn stored(pool: Arc<Pool>, root: Root) -> Self {
         Self(Arc::new(Version {
             pool,
             root,
@@ -75,7 +75,7 @@ impl Tree {
         }))
     }
 
-    pub(crate) fn root(&self) -> &Item {
+    pub(crate) fn root(&self) -> &Root {
         &self.0.root
     }
 
@@ -89,7 +89,8 @@ impl Tree {
         mine.as_ref().is_some_and(|mine| Arc::ptr_eq(&mine.0, &parent.0))
     }
 
-    /// Hashes that it took to make this version from its parent.
+    /// Leaf and inner hashes that it took to make this version from its parent, without those that
+    /// are made again in twigs.
     pub(crate) fn hashes(&self) -> u64 {
         self.0.hashes
     }
@@ -112,31 +113,20 @@ impl Tree {
         let changes = Change::list(changes);
         let pool = &self.0.pool;
         let serial = pool.next_serial();
-        let (root, made, work) = loop {
-            let mut work = Work::for_changes(changes.len());
-            let reader = pool.read();
-            let updater = Updater { entries: reader.entries(), pool, load, born, serial };
-            let result = updater.root(&self.0.root, &changes, threads, &mut work);
-            drop(reader);
-            let made = std::mem::take(&mut work.made);
-            let give_back = |made: &[Made]| {
-                let slots: Vec<_> = made.iter().map(|made| made.slot).collect();
-                pool.give_back(&slots);
-            };
-            let root = match result {
-                Ok(root) => root.unwrap_or(self.0.root),
-                Err(error) => {
-                    give_back(&made);
-                    return Err(error);
-                }
-            };
-            match pool.install(made, born, serial) {
-                Ok(made) => break (root, made, work),
-                // A node was evicted meanwhile, by a commit: it is read from the store now.
-                Err(made) => give_back(&made),
+        let mut work = Work::default();
+        let updater = Updater::new((&**pool, load), (born, serial), changes.len(), threads);
+        let root = match updater.root(&self.0.root, &changes, threads, &mut work) {
+            Ok(root) => root.unwrap_or(self.0.root),
+            Err(error) => {
+                pool.free(work.installed.iter().map(|made| (made.slot, serial)));
+                return Err(error);
             }
         };
-        let lists = Lists { made, gone: work.gone };
+        let (mut made, gone) = (work.installed, work.gone);
+        if made.capacity() > 2 * made.len() {
+            made.shrink_to_fit();
+        }
+        let lists = Lists { made, gone };
         Ok(Self(Arc::new(Version {
             pool: Arc::clone(pool),
             root,
@@ -147,6 +137,11 @@ impl Tree {
             settled: AtomicBool::new(false),
             legacy: Mutex::new(Vec::new()),
         })))
+    }
+
+    /// As [`each_replaced`](Self::each_replaced), without those in whose place there is another.
+    pub(crate) fn each_gone(&self, mut visit: impl FnMut(Ref, &Path)) {
+        self.0.lists().gone.iter().for_each(|gone| visit(gone.at, &gone.place.path()));
     }
 
     /// Calls `visit` for each node that this version made and that is in memory, as long as it is
@@ -246,8 +241,12 @@ mod tests {
     }
 
     fn changes(seed: u8) -> Vec<KeyChange> {
+        changes_of(2_000, seed)
+    }
+
+    fn changes_of(keys: u32, seed: u8) -> Vec<KeyChange> {
         let hash = |of: u8, n: u32| crate::key_hash(&[&[of][..], &n.to_le_bytes()].concat());
-        (0..2_000).map(|n| KeyChange { key: hash(0, n), value: Some(hash(seed, n)) }).collect()
+        (0..keys).map(|n| KeyChange { key: hash(0, n), value: Some(hash(seed, n)) }).collect()
     }
 
     /// Half of the tree is not in memory and cannot be read; what was made of the other half, by
@@ -255,7 +254,7 @@ mod tests {
     #[test]
     fn an_update_that_fails_gives_back_all_that_its_threads_took() {
         for threads in [1, 2, 4] {
-            let empty = Tree::stored(Arc::new(Pool::new(usize::MAX)), Item::Empty);
+            let empty = Tree::stored(Arc::new(Pool::new(usize::MAX)), Root::Empty);
             let tree = empty.apply(0, &changes(1), threads, &Broken).unwrap();
             let mut second_half = Vec::new();
             tree.each_made(|node, path, _| {
@@ -279,12 +278,104 @@ mod tests {
         }
     }
 
+    /// Records of nodes, and how many were read.
+    #[derive(Default)]
+    struct Kept {
+        rows: Mutex<std::collections::BTreeMap<(u64, Path), Vec<u8>>>,
+        reads: std::sync::atomic::AtomicU64,
+    }
+
+    impl Load for Kept {
+        type Error = &'static str;
+
+        fn load(&self, born: u64, path: &Path, hash: &Hash) -> Result<Node, Self::Error> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let rows = self.rows.lock().unwrap();
+            let row = rows.get(&(born, *path)).ok_or("a node is missing")?;
+            Node::decode(row, path, hash).map_err(|_| "a node is malformed")
+        }
+    }
+
+    /// A commit evicts all that was found, just before the new nodes are put over it: it is read
+    /// from the store, and made again, by itself or by all threads, and nothing is counted twice.
+    #[test]
+    fn what_is_evicted_meanwhile_is_read_again() {
+        let store = Kept::default();
+        let pool = || Arc::new(Pool::new(0));
+        let tree =
+            Tree::stored(pool(), Root::Empty).apply(0, &changes_of(6_000, 1), 1, &store).unwrap();
+        tree.each_made(|_, path, node| {
+            store.rows.lock().unwrap().insert((0, *path), node.record());
+        });
+        // Other values of some keys, so that nodes are patched; of a part all go, and so do nodes.
+        let mut list = changes_of(6_000, 2);
+        list.retain(|change| change.key[0] < 0x10 || change.key[1] < 0x30);
+        for change in list.iter_mut().filter(|change| change.key[0] < 0x10) {
+            change.value = None;
+        }
+        assert!(list.len() > 1_100, "several batches: {}", list.len());
+        // The first batch finds nothing evicted, or two have been put into the pool.
+        let nothing: fn(&Pool) = |_| ();
+        let evict: fn(&Pool) = |pool| pool.evict();
+        for (threads, interference) in
+            [(1, vec![evict]), (1, vec![evict, nothing, nothing]), (2, vec![evict])]
+        {
+            let apply = |meanwhile: Vec<fn(&Pool)>| {
+                // All nodes are in memory, and settled.
+                let warm = Tree::stored(pool(), *tree.root());
+                let warm = warm.apply(1, &changes_of(6_000, 3), 1, &store).unwrap();
+                warm.each_made(|_, path, node| {
+                    store.rows.lock().unwrap().insert((1, *path), node.record());
+                });
+                warm.settle(|_, _| true);
+                let reads = store.reads.load(Ordering::Relaxed);
+                *warm.pool().meanwhile.lock().unwrap() = meanwhile;
+                let next = warm.apply(2, &list, threads, &store).unwrap();
+                assert!(warm.pool().meanwhile.lock().unwrap().is_empty());
+                let mut replaced = Vec::new();
+                next.each_replaced(|at, path| replaced.push((*path, at.born)));
+                replaced.sort_unstable();
+                let reads = store.reads.load(Ordering::Relaxed) - reads;
+                (next.root().hash(), next.hashes(), replaced, reads)
+            };
+            let (root, hashes, replaced, reads) = apply(Vec::new());
+            assert_eq!(reads, 0);
+            assert!(replaced.len() > 50, "{} nodes replaced", replaced.len());
+            assert!(replaced.windows(2).all(|two| two[0] != two[1]), "a node is there twice");
+            let again = apply(interference);
+            assert!(again.3 > 100, "{} reads", again.3);
+            assert_eq!((again.0, again.1, again.2), (root, hashes, replaced), "{threads} threads");
+        }
+    }
+
+    /// Nodes over which patches come while they are about to be evicted stay, and go with them.
+    #[test]
+    fn what_a_patch_is_over_is_not_evicted() {
+        let tree = Tree::stored(Arc::new(Pool::new(0)), Root::Empty);
+        let tree = tree.apply(0, &changes_of(6_000, 1), 1, &Broken).unwrap();
+        let mut nodes = Vec::new();
+        tree.each_made(|node, _, _| nodes.push(node));
+        tree.settle(|_, _| true);
+        let mut list = changes_of(6_000, 2);
+        list.truncate(300);
+        let next = tree.apply(1, &list, 1, &Broken).unwrap();
+        let pool = Arc::clone(tree.pool());
+        let before = pool.bytes();
+        pool.free_keeping(nodes.into_iter(), 0, super::super::pool::Entry::may_go);
+        assert!(pool.bytes() < before, "others went");
+        next.each_made(|_, _, _| {});
+        next.settle(|_, _| true);
+        assert_eq!(pool.orphans(), 0);
+        drop(tree);
+        assert_eq!(pool.orphans(), 0);
+    }
+
     /// Working memory of a thread comes back, for as many threads as it is kept for, unless it is
     /// larger than the bound.
     #[test]
     fn working_memory_is_kept_within_its_bounds() {
         let pool = Arc::new(Pool::new(usize::MAX));
-        let empty = Tree::stored(Arc::clone(&pool), Item::Empty);
+        let empty = Tree::stored(Arc::clone(&pool), Root::Empty);
         let tree = empty.apply(0, &changes(1), 1, &Broken).unwrap();
         _ = tree.apply(1, &changes(2), 1, &Broken).unwrap();
         let kept = pool.scratch();

@@ -1,14 +1,14 @@
 //! Changes of many keys at once: every dirty node is copied once, and every dirty hash made once.
 
 use super::Hash;
-use super::batch::{self, above, put};
+use super::batch::{self, put};
 use super::change::Change;
-use super::node::{Item, Leaf, NOT_LOADED, Node, Packed, Ref};
+use super::node::{Item, Leaf, NOT_LOADED, Node, Packed, Ref, Root, TWIG_MAX, Twig, above};
 use super::path::{Path, nibble};
-use super::pool::{Entry, Made, Place, Pool};
+use super::pool::{Made, Place, Pool};
 use super::seen::Seen;
 use super::tree::Load;
-use super::work::{Gone, Work};
+use super::work::{Gone, Mark, Work};
 
 /// Fewer changes than this are made by one thread.
 const PARALLEL_MIN: usize = 256;
@@ -19,43 +19,87 @@ const PARALLEL_MIN: usize = 256;
 /// twice that if it changes its structure.
 const BATCH_MAX: usize = 1_024;
 
-/// Makes changes, which are sorted by key hash without duplicates, in one thread.
+/// Makes changes, which are sorted by key hash without duplicates.
 pub(crate) struct Updater<'a, L> {
-    pub(crate) entries: &'a [Entry],
-    pub(crate) pool: &'a Pool,
-    pub(crate) load: &'a L,
-    pub(crate) born: u64,
-    pub(crate) serial: u32,
+    pub(super) pool: &'a Pool,
+    pub(super) load: &'a L,
+    born: u64,
+    serial: u32,
+    /// Whether no other thread works on the same version. Then what a batch has made is put into
+    /// the pool at once, and the next batch finds the memory of that one in the processor's cache;
+    /// threads of one version would wait for each other's batches.
+    pub(super) alone: bool,
 }
 
-impl<L> Clone for Updater<'_, L> {
-    fn clone(&self) -> Self {
-        Self { ..*self }
+impl<'a, L: Load> Updater<'a, L> {
+    /// Makes a version that will be written at height `born`, of so many changes.
+    pub(crate) const fn new(
+        (pool, load): (&'a Pool, &'a L),
+        (born, serial): (u64, u32),
+        changes: usize,
+        threads: usize,
+    ) -> Self {
+        let alone = threads <= 1 || changes < PARALLEL_MIN;
+        Self { pool, load, born, serial, alone }
     }
-}
 
-impl<L: Load> Updater<'_, L> {
     /// The subtree after `changes`, or `None` if nothing changes, by up to `threads` threads.
     pub(crate) fn root(
         &self,
-        root: &Item,
+        root: &Root,
         changes: &[Change],
         threads: usize,
         work: &mut Work,
-    ) -> Result<Option<Item>, L::Error> {
+    ) -> Result<Option<Root>, L::Error> {
         let path = Path::of(&[0; 32], 0);
-        let result = if threads > 1 && changes.len() >= PARALLEL_MIN {
-            self.parallel(root, &path, changes, threads, work)
-        } else {
-            self.update(root, &path, changes, work)
+        work.reserve(changes.len(), self.alone);
+        let result = loop {
+            let result = if self.alone {
+                self.update(&Item::of(*root), &path, changes, work)
+            } else {
+                self.parallel(root, &path, changes, threads, work)
+            };
+            let planted = match result {
+                Ok(item) => item.map(|item| self.plant(&item, &path, work)),
+                Err(error) => break Err(error),
+            };
+            if self.install(work) {
+                break Ok(planted);
+            }
+            // A node was evicted meanwhile, by a commit: it is read from the store now. Threads come
+            // here, and nobody else: what batches leave over are whole nodes.
+            debug_assert!(work.installed.is_empty(), "a whole node was refused");
+            work.back_to(&Mark::default());
         };
+        if result.is_err() {
+            work.back_to(&Mark::default());
+        }
         work.give_back(self.pool);
         result
     }
 
+    /// Puts what is made into the pool, see [`Pool::install`].
+    pub(super) fn install(&self, work: &mut Work) -> bool {
+        self.pool.install(&mut work.made, &mut work.installed, self.born, self.serial)
+    }
+
+    /// The whole tree: what would be a twig is a node.
+    fn plant(&self, item: &Item, path: &Path, work: &mut Work) -> Root {
+        match item {
+            Item::Empty => Root::Empty,
+            Item::Leaf(leaf) => Root::Leaf(*leaf),
+            Item::Inner { hash, at } => Root::Node { hash: *hash, at: *at },
+            Item::Twig(twig) => {
+                let place = Place::new(path.prefix(), path.depth());
+                let slot = self.keep(twig.node(path.depth()), NOT_LOADED, place, None, work);
+                Root::Node { hash: twig.hash, at: self.made(slot) }
+            }
+        }
+    }
+
     fn parallel(
         &self,
-        root: &Item,
+        root: &Root,
         path: &Path,
         changes: &[Change],
         threads: usize,
@@ -64,9 +108,9 @@ impl<L: Load> Updater<'_, L> {
         let mut items = [Item::Empty; 16];
         let mut old = Node::default();
         match root {
-            Item::Empty => {}
-            Item::Leaf(leaf) => put(&mut items, nibble(&leaf.key, 0), *root),
-            Item::Inner { hash, at } => {
+            Root::Empty => {}
+            Root::Leaf(leaf) => put(&mut items, nibble(&leaf.key, 0), Item::Leaf(*leaf)),
+            Root::Node { hash, at } => {
                 old = self.node(*at, path, hash)?;
                 for slot in old.shape().slots() {
                     put(&mut items, slot, old.item(slot));
@@ -78,7 +122,8 @@ impl<L: Load> Updater<'_, L> {
         let items_ref = &items;
         let done = std::thread::scope(|scope| {
             let run = |share: &[&[Change]]| {
-                let mut work = Work::for_changes(changes.len() / threads);
+                let mut work = Work::default();
+                work.reserve(changes.len() / threads, false);
                 let results = share.iter().map(|group| {
                     let slot = first_slot(group, 0);
                     let item = items_ref.get(slot).unwrap_or(&Item::Empty);
@@ -96,7 +141,7 @@ impl<L: Load> Updater<'_, L> {
             });
             results.collect::<Vec<_>>()
         });
-        // What all have made comes first: if one failed, the slots of all are given back.
+        // What all have made comes first: if one failed, all of it is dropped.
         let mut changed = Vec::with_capacity(done.len());
         for (results, part) in done {
             work.made.extend(part.made);
@@ -116,9 +161,9 @@ impl<L: Load> Updater<'_, L> {
         if dirty == 0 {
             return Ok(None);
         }
-        // A leaf that was the root has no node whose hashes could be kept.
-        let dirty = if matches!(root, Item::Inner { .. }) { dirty } else { u32::MAX };
-        let replaced = if let Item::Inner { at, .. } = root { Some(*at) } else { None };
+        // What was no node has no hashes that could be kept.
+        let replaced = if let Root::Node { at, .. } = root { Some(*at) } else { None };
+        let dirty = if replaced.is_some() { dirty } else { u32::MAX };
         Ok(Some(self.pack(&items, dirty, (Seen::alone(&old), replaced), path, work)))
     }
 
@@ -134,8 +179,9 @@ impl<L: Load> Updater<'_, L> {
                 batch::update(self, (hash, *at), path.depth(), changes, work)
             }
             Item::Inner { hash, at } => self.inner(hash, *at, path, changes, work),
-            Item::Leaf(leaf) => Ok(self.grow(Some(leaf), path, changes, work)),
-            Item::Empty => Ok(self.grow(None, path, changes, work)),
+            Item::Empty => Ok(self.grow([], path, changes, work)),
+            Item::Leaf(leaf) => Ok(self.grow([*leaf], path, changes, work)),
+            Item::Twig(twig) => Ok(self.grow(twig.leaves(), path, changes, work)),
         }
     }
 
@@ -148,16 +194,10 @@ impl<L: Load> Updater<'_, L> {
         changes: &[Change],
         work: &mut Work,
     ) -> Result<Option<Item>, L::Error> {
-        let loaded;
-        let old = if let Some(node) = Seen::find(self.entries, at) {
-            node
-        } else {
-            loaded = self.load.load(at.born, path, hash)?;
-            Seen::alone(&loaded)
-        };
+        let old = self.node(at, path, hash)?;
         let depth = path.depth();
         let mut items = [Item::Empty; 16];
-        for slot in old.slots() {
+        for slot in old.shape().slots() {
             put(&mut items, slot, old.item(slot));
         }
         let mut dirty = 0;
@@ -172,25 +212,25 @@ impl<L: Load> Updater<'_, L> {
         if dirty == 0 {
             return Ok(None);
         }
-        Ok(Some(self.pack(&items, dirty, (old, Some(at)), path, work)))
+        Ok(Some(self.pack(&items, dirty, (Seen::alone(&old), Some(at)), path, work)))
     }
 
-    /// Changes below a place that has at most one leaf.
+    /// Changes below a place that has only leaves, in order.
     pub(super) fn grow(
         &self,
-        leaf: Option<&Leaf>,
+        old: impl IntoIterator<Item = Leaf>,
         path: &Path,
         changes: &[Change],
         work: &mut Work,
     ) -> Option<Item> {
-        let mut leaves = Vec::with_capacity(changes.len() + 1);
+        let mut leaves = Vec::with_capacity(changes.len() + TWIG_MAX);
         let mut changed = false;
-        let mut old = leaf.copied();
+        let mut old = old.into_iter().peekable();
         for change in changes {
-            if let Some(leaf) = old.take_if(|leaf| leaf.key < *change.key()) {
+            while let Some(leaf) = old.next_if(|leaf| leaf.key < *change.key()) {
                 leaves.push(leaf);
             }
-            let same = old.take_if(|leaf| leaf.key == *change.key());
+            let same = old.next_if(|leaf| leaf.key == *change.key());
             match (same, change.leaf()) {
                 (Some(leaf), Some(new)) if leaf.value == new.value => leaves.push(leaf),
                 (_, Some(leaf)) => {
@@ -231,12 +271,17 @@ impl<L: Load> Updater<'_, L> {
         work: &mut Work,
     ) -> Item {
         let place = Place::new(path.prefix(), path.depth());
+        if let Some((twig, hashed)) = Twig::of(items) {
+            work.hashes += u64::from((hashed & dirty).count_ones());
+            work.gone.extend(replaced.map(|at| Gone { at, place }));
+            return Item::Twig(twig);
+        }
         let (packed, hashed) = Node::pack(items, dirty, old, &mut work.cells, false);
         work.hashes += u64::from(hashed.count_ones());
         match packed {
-            Packed::Item(item) => {
+            Packed::NoNode(leaf) => {
                 work.gone.extend(replaced.map(|at| Gone { at, place }));
-                item
+                leaf.map_or(Item::Empty, Item::Leaf)
             }
             Packed::Node(node, hash) => {
                 let slot = self.keep(node, NOT_LOADED, place, replaced, work);
@@ -246,6 +291,7 @@ impl<L: Load> Updater<'_, L> {
     }
 
     /// Puts a node among those that are made; a patch is over the node in a slot. Gives its slot.
+    #[inline]
     pub(super) fn keep(
         &self,
         node: Node,
@@ -273,14 +319,13 @@ impl<L: Load> Updater<'_, L> {
         self.pool.lend(&mut work.cells);
     }
 
-    /// Whether a node is in memory.
-    pub(super) fn is_here(&self, at: Ref) -> bool {
-        self.entries.get(at.slot as usize).is_some_and(|entry| entry.is(at))
-    }
-
     fn node(&self, at: Ref, path: &Path, hash: &Hash) -> Result<Node, L::Error> {
-        match Seen::find(self.entries, at) {
-            Some(node) => Ok(node.copy(super::cells::NodeCells::new)),
+        let reader = self.pool.read();
+        let node = Seen::find(reader.entries(), at);
+        let node = node.map(|node| node.copy(super::cells::NodeCells::new));
+        drop(reader);
+        match node {
+            Some(node) => Ok(node),
             None => self.load.load(at.born, path, hash),
         }
     }

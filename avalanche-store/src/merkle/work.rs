@@ -2,7 +2,7 @@
 
 use super::cells::Cells;
 use super::node::Ref;
-use super::pool::{Made, Place, Pool};
+use super::pool::{Installed, Made, Place, Pool};
 use super::scratch::Scratch;
 
 /// A node of the parent's version in whose place there is none.
@@ -12,12 +12,23 @@ pub(crate) struct Gone {
     pub(crate) place: Place,
 }
 
+/// How far updating has come.
+#[derive(Debug, Default)]
+pub(super) struct Mark {
+    made: usize,
+    gone: usize,
+    hashes: u64,
+}
+
 /// What updating made.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    pub(crate) made: Vec<Made>,
+    /// Nodes that are not in the pool yet.
+    pub(super) made: Vec<Made>,
+    /// Those that are.
+    pub(crate) installed: Vec<Installed>,
     pub(crate) gone: Vec<Gone>,
-    /// Hashes that it took.
+    /// New hashes, without those that are made again in twigs.
     pub(crate) hashes: u64,
     /// Free slots that were taken from the pool.
     pub(super) spare: Vec<u32>,
@@ -27,9 +38,27 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// With room for what so many changes make in a large tree.
-    pub(crate) fn for_changes(changes: usize) -> Self {
-        Self { made: Vec::with_capacity(changes / 4 * 9 + 64), ..Self::default() }
+    /// Makes room for what so many changes make in a large tree, which is put into the pool at once
+    /// or at the end.
+    pub(super) fn reserve(&mut self, changes: usize, at_once: bool) {
+        let nodes = changes / 2 * 3 + 64;
+        if at_once {
+            self.installed.reserve(nodes);
+        } else {
+            self.made.reserve(nodes);
+        }
+    }
+
+    /// How far it has come.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { made: self.made.len(), gone: self.gone.len(), hashes: self.hashes }
+    }
+
+    /// Undoes what was done since, none of which is in the pool.
+    pub(super) fn back_to(&mut self, mark: &Mark) {
+        self.spare.extend(self.made.drain(mark.made..).map(|made| made.slot));
+        self.gone.truncate(mark.gone);
+        self.hashes = mark.hashes;
     }
 
     /// Gives the pool back what was borrowed of it.

@@ -7,7 +7,7 @@ use bincode::Decode;
 
 use super::rows::{self, Versioned};
 use crate::codec::{self, Malformed};
-use crate::merkle::{Hash, Load, Node, NodeMalformed, Path};
+use crate::merkle::{Hash, Load, NODE_VERSION, Node, NodeMalformed, Path};
 use crate::{Error, KeyValue, Order};
 
 /// A store with what is known of it.
@@ -102,7 +102,7 @@ impl<K: KeyValue> Load for Core<K> {
         let record = self.store.get(&rows::node_key(born, path))?;
         let record = record.ok_or_else(|| self.corrupt("a node is missing"))?;
         Node::decode(&record, path, hash).map_err(|malformed| match malformed {
-            NodeMalformed::Version(found) => self.version(found, 1),
+            NodeMalformed::Version(found) => self.version(found, NODE_VERSION),
             NodeMalformed::Bytes(what) => self.corrupt(what),
         })
     }

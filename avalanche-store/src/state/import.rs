@@ -129,7 +129,9 @@ impl<K: KeyValue> Import<K> {
         }
         let threads = self.options.threads;
         let tree = self.tree.apply(self.height, &changes, threads, &*self.core)?;
-        // Nodes only come, none go: one that is written again is written over its own row.
+        // One that is written again is written over its own row. Others go where an import that an
+        // earlier release began has nodes that are twigs now, or where the root had few entries.
+        tree.each_gone(|at, path| batch.delete(rows::node_key(at.born, path)));
         tree.each_made(|_, path, node| {
             batch.put(rows::node_key(self.height, path), node.record());
         });

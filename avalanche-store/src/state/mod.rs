@@ -31,7 +31,7 @@ pub use prune::Pruned;
 pub use view::{Draft, View};
 
 use self::core::Core;
-use crate::merkle::{Item, Pool, Tree};
+use crate::merkle::{Pool, Root, Tree};
 use crate::{Error, Hash, KeyValue, Pair, Proof, RangeLimits, RangeProof, key_hash};
 use rows::{Meta, RootRecord};
 use view::Base;
@@ -108,7 +108,7 @@ impl<K: KeyValue> State<K> {
             return Err(core.corrupt("the oldest height is above the last"));
         }
         core.oldest.store(meta.heights.map_or(0, |(_, oldest)| oldest), Ordering::Release);
-        let accepted = Tree::stored(Arc::new(Pool::new(options.memory_bytes)), Item::Empty);
+        let accepted = Tree::stored(Arc::new(Pool::new(options.memory_bytes)), Root::Empty);
         let mut state = Self { core: Arc::new(core), options, accepted, meta };
         if meta.trimming {
             state.trim()?;
@@ -306,7 +306,7 @@ impl<K: KeyValue> State<K> {
     /// The tree at a height that is kept. Between the heights of commits it is the one below.
     fn tree_at(&self, height: u64) -> Result<Tree, Error> {
         self.check_height(height)?;
-        if self.height() == Some(height) && *self.accepted.root() != Item::Empty {
+        if self.height() == Some(height) && *self.accepted.root() != Root::Empty {
             return Ok(self.accepted.clone());
         }
         let mut range = rows::heights(b'r', 0, None);

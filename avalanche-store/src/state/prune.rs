@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::rows::{self, Meta};
 use super::{Keep, State};
-use crate::merkle::{Item, Pool, Tree};
+use crate::merkle::{Pool, Root, Tree};
 use crate::{Batch, Error, KeyValue, Order, codec};
 
 /// Rows that a rollback removes in one batch.
@@ -128,7 +128,7 @@ impl<K: KeyValue> State<K> {
         self.core.store.commit(batch)?;
         self.core.rolled_back.fetch_add(1, Ordering::AcqRel);
         self.meta = meta;
-        let root = Item::from(rows::RootRecord::from(&root));
+        let root = Root::from(rows::RootRecord::from(&root));
         self.accepted = Tree::stored(Arc::new(Pool::new(self.options.memory_bytes)), root);
         self.trim()
     }

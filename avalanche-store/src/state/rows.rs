@@ -18,7 +18,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::merkle::{Hash, Item, Leaf, NOT_LOADED, Path, Ref};
+use crate::merkle::{Hash, Leaf, NOT_LOADED, Path, Ref, Root};
 use crate::{Error, KeyRange};
 
 use super::core::Core;
@@ -60,23 +60,23 @@ pub(super) struct ImportRecord {
     pub(super) next: Option<Hash>,
 }
 
-impl From<&Item> for RootRecord {
-    fn from(item: &Item) -> Self {
-        match item {
-            Item::Empty => Self::Empty,
-            Item::Leaf(leaf) => Self::Leaf { key: leaf.key, value: leaf.value },
-            Item::Inner { hash, at } => Self::Node { hash: *hash, born: at.born },
+impl From<&Root> for RootRecord {
+    fn from(root: &Root) -> Self {
+        match root {
+            Root::Empty => Self::Empty,
+            Root::Leaf(leaf) => Self::Leaf { key: leaf.key, value: leaf.value },
+            Root::Node { hash, at } => Self::Node { hash: *hash, born: at.born },
         }
     }
 }
 
-impl From<RootRecord> for Item {
+impl From<RootRecord> for Root {
     fn from(record: RootRecord) -> Self {
         match record {
             RootRecord::Empty => Self::Empty,
             RootRecord::Leaf { key, value } => Self::Leaf(Leaf::new(key, value)),
             RootRecord::Node { hash, born } => {
-                Self::Inner { hash, at: Ref { slot: NOT_LOADED, serial: 0, born } }
+                Self::Node { hash, at: Ref { slot: NOT_LOADED, serial: 0, born } }
             }
         }
     }

@@ -180,7 +180,9 @@ impl<K: KeyValue> View<K> {
         self.0.tree.root().hash()
     }
 
-    /// How many leaf and inner hashes the root took.
+    /// How many leaf and inner hashes the root took. Where keys come and go, some of them were
+    /// there before; those that are made again beside changed leaves, where small subtrees keep
+    /// none, are not counted.
     #[must_use]
     pub fn hashes(&self) -> u64 {
         self.0.tree.hashes()

@@ -1,7 +1,7 @@
 //! What tests of the Merkle map and of the state share: a naive tree, a store in memory, goldens.
 #![expect(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use avalanche_store::{Batch, EMPTY, Error, Hash, KeyRange, KeyValue, Limits, Ord
 /// The Merkle map, written from its definition and from nothing else.
 pub struct Naive {
     /// Leaf and inner hashes.
-    pub hashes: u64,
+    hashes: BTreeSet<Hash>,
 }
 
 /// A subtree: its hash, and whether it has two leaves or more.
@@ -20,7 +20,15 @@ type Subtree = (Hash, bool);
 impl Naive {
     pub fn root(entries: &BTreeMap<Hash, Hash>) -> Hash {
         let entries: Vec<_> = entries.iter().map(|(k, v)| (*k, *v)).collect();
-        Self { hashes: 0 }.subtree(&entries, 0).0
+        Self { hashes: BTreeSet::new() }.subtree(&entries, 0).0
+    }
+
+    /// The leaf and inner hashes of a tree.
+    pub fn hashes(entries: &BTreeMap<Hash, Hash>) -> BTreeSet<Hash> {
+        let entries: Vec<_> = entries.iter().map(|(k, v)| (*k, *v)).collect();
+        let mut naive = Self { hashes: BTreeSet::new() };
+        naive.subtree(&entries, 0);
+        naive.hashes
     }
 
     fn subtree(&mut self, entries: &[(Hash, Hash)], depth: usize) -> Subtree {
@@ -41,9 +49,9 @@ impl Naive {
     }
 
     fn pair(&mut self, domain: &[u8; 32], a: &Hash, b: &Hash, kind: u8) -> Hash {
-        self.hashes += 1;
         let mut hash = *blake3::keyed_hash(domain, &[*a, *b].concat()).as_bytes();
         hash[0] = hash[0] & 0xfe | kind;
+        self.hashes.insert(hash);
         hash
     }
 

@@ -26,9 +26,11 @@ fn key(account: u32) -> Vec<u8> {
     key
 }
 
-/// A balance and more: 48 bytes.
+/// A balance and more.
+pub const VALUE_BYTES: usize = 48;
+
 fn value(random: &mut SplitMix) -> Vec<u8> {
-    bytes(random, 48)
+    bytes(random, VALUE_BYTES)
 }
 
 /// A store that forgets, for states that have all their nodes in memory.
@@ -169,6 +171,7 @@ impl<K: KeyValue> Step for Roots<'_, K> {
 #[derive(Debug)]
 pub struct Hashes {
     count: u64,
+    values: u32,
     pairs: Vec<[u8; 64]>,
 }
 
@@ -178,7 +181,13 @@ impl Hashes {
     pub fn new(count: u64) -> Self {
         let mut random = SplitMix::new(43);
         let pair = |_| bytes(&mut random, 64).first_chunk().copied().unwrap_or([0; 64]);
-        Self { count, pairs: (0..256).map(pair).collect() }
+        Self { count, values: 0, pairs: (0..256).map(pair).collect() }
+    }
+
+    /// And so many hashes of values, of [`VALUE_BYTES`] each.
+    #[must_use]
+    pub fn with_values(self, values: u32) -> Self {
+        Self { values, ..self }
     }
 
     /// All of them.
@@ -190,6 +199,10 @@ impl Hashes {
                 std::hint::black_box(blake3::keyed_hash(DOMAIN, std::hint::black_box(pair)));
                 left -= 1;
             }
+        }
+        let values = self.pairs.iter().cycle().take(self.values as usize);
+        for value in values.filter_map(|pair| pair.first_chunk::<VALUE_BYTES>()) {
+            std::hint::black_box(blake3::keyed_hash(DOMAIN, std::hint::black_box(value)));
         }
     }
 }
@@ -325,7 +338,7 @@ mod tests {
         roots.prepare().unwrap();
         roots.run().unwrap();
         assert_ne!(roots.view.as_ref().map(View::root), first);
-        Hashes::new(hashes).hash_all();
+        Hashes::new(hashes).with_values(DIRTY).hash_all();
         accounts.time_to_commit().unwrap();
         assert_eq!(accounts.state.height(), Some(1));
     }

@@ -6,71 +6,74 @@ use super::super::prefetch::prefetch;
 use super::super::seen::Seen;
 use super::{Kind, Node, Ref, Shape, ones};
 
-/// What another leaf of the same key, or another node in the place of one, has beside its hash.
+/// What other leaves of the same keys, or another node in the place of one, have beside the hash.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Set {
-    /// The value hash of the leaf.
-    Value(Hash),
+pub(crate) enum Set<'a> {
+    /// The value hashes of all leaves of the slot.
+    Values(&'a [Hash]),
     /// Where the node is.
     Node(Ref),
 }
 
 impl Node {
-    /// A patch over `old`: other hashes at the positions in `fresh`, and other leaf values or nodes
-    /// in some slots. `None` if it would not be much smaller than a whole node.
-    pub(crate) fn patch(
+    /// A patch over `old` with the shape that [`Shape::patched`] has given: other hashes at the
+    /// positions in `fresh`, and other leaf values or nodes in some slots.
+    #[inline]
+    pub(crate) fn patch<'a>(
         old: Seen<'_>,
+        shape: Shape,
         fresh: u32,
         hash: impl Fn(usize) -> Hash,
-        sets: impl Iterator<Item = (usize, Set)> + Clone,
+        sets: impl Iterator<Item = (usize, Set<'a>)>,
         spare: &mut Cells,
-    ) -> Option<Self> {
-        let top = old.shape();
-        let hashes = top.hashes | fresh;
-        let slots = sets.clone().fold(top.slots, |slots, (slot, _)| slots | 1 << slot);
-        let whole = Shape { hashes: 0, ..top }.used_cells();
-        let cells = (hashes.count_ones() + slots.count_ones()) as usize;
-        if 2 * cells > whole {
-            return None;
-        }
-        let shape = Shape { hashes, slots, ..top };
-        let mut patch = Self { shape, cells: spare.take(cells) };
-        if top.is_patch() {
+    ) -> Self {
+        let cells = spare.take(shape.used_cells());
+        if old.shape().is_patch() {
+            let mut patch = Self { shape, cells };
             patch.apply(old.top());
             patch.change(fresh, hash, sets);
-            return Some(patch);
+            return patch;
         }
+        let mut patch_cells = cells;
         // All that it has is new, and in the order of its cells.
-        let mut cells = patch.cells.iter_mut();
+        let mut cells = patch_cells.iter_mut();
         for (position, cell) in ones(fresh).zip(cells.by_ref()) {
             *cell = hash(position);
         }
-        for ((_, set), cell) in sets.zip(cells) {
+        for (_, set) in sets {
             match set {
-                Set::Value(value) => *cell = value,
+                Set::Values(values) => {
+                    for (value, cell) in values.iter().zip(cells.by_ref()) {
+                        *cell = *value;
+                    }
+                }
                 Set::Node(at) => {
-                    if let Some(half) = cell.first_chunk_mut() {
+                    if let Some(half) = cells.next().and_then(|cell| cell.first_chunk_mut()) {
                         *half = at.bytes();
                     }
                 }
             }
         }
-        Some(patch)
+        Self { shape, cells: patch_cells }
     }
 
     /// Takes other hashes, leaf values and nodes, for which it has room.
-    pub(crate) fn change(
+    pub(crate) fn change<'a>(
         &mut self,
         fresh: u32,
         hash: impl Fn(usize) -> Hash,
-        sets: impl Iterator<Item = (usize, Set)>,
+        sets: impl Iterator<Item = (usize, Set<'a>)>,
     ) {
         for position in ones(fresh) {
             self.set_hash(position, &hash(position));
         }
         for (slot, set) in sets {
             match set {
-                Set::Value(value) => self.set_cell(self.shape.value_cell(slot), &value),
+                Set::Values(values) => {
+                    for (number, value) in values.iter().enumerate() {
+                        self.set_cell(self.shape.value_cell(slot, number), value);
+                    }
+                }
                 Set::Node(at) => self.set_ref(slot, at),
             }
         }
@@ -85,9 +88,12 @@ impl Node {
             }
         }
         for slot in ones(u32::from(patch.shape.slots)) {
-            match self.shape.kind(slot) {
-                Kind::Inner => self.set_ref(slot, patch.node(slot)),
-                _ => self.set_cell(self.shape.value_cell(slot), &patch.leaf_value(slot)),
+            if self.shape.kind(slot) == Kind::Inner {
+                self.set_ref(slot, patch.node(slot));
+            }
+            for number in 0..self.shape.leaves_in(slot) {
+                let value = patch.leaf_value(slot, number);
+                self.set_cell(self.shape.value_cell(slot, number), &value);
             }
         }
     }
@@ -107,10 +113,11 @@ impl Node {
                 let (mine, other) = (self.node(slot), whole.node(slot));
                 self.set_ref(slot, other);
                 whole.set_ref(slot, mine);
-            } else {
-                let (mine, other) = (self.leaf_value(slot), whole.leaf_value(slot));
-                self.set_cell(self.shape.value_cell(slot), &other);
-                whole.set_cell(whole.shape.value_cell(slot), &mine);
+            }
+            for number in 0..self.shape.leaves_in(slot) {
+                let (mine, other) = (self.leaf_value(slot, number), whole.leaf_value(slot, number));
+                self.set_cell(self.shape.value_cell(slot, number), &other);
+                whole.set_cell(whole.shape.value_cell(slot, number), &mine);
             }
         }
     }
@@ -121,12 +128,12 @@ impl Node {
         let ask = |cell: usize| cells.get(cell).into_iter().for_each(prefetch);
         ones(positions & self.shape.present).map(hash_cell).for_each(ask);
         for slot in ones(u32::from(slots & self.shape.occupied)) {
-            if self.shape.kind(slot) == Kind::Leaf {
-                ask(self.shape.leaf_cell(slot));
-                ask(self.shape.leaf_cell(slot) + 1);
-            } else {
+            let leaves = self.shape.leaves_in(slot);
+            if leaves == 0 {
                 ask(self.shape.ref_half(slot).0);
             }
+            let first = self.shape.leaf_cell(slot);
+            (first..first + 2 * leaves).for_each(ask);
         }
     }
 
