@@ -66,8 +66,8 @@ impl<'a, L: Load> Updater<'a, L> {
             if self.install(work) {
                 break Ok(planted);
             }
-            // A node was evicted meanwhile, by a commit: it is read from the store now. Threads come
-            // here, and nobody else: what batches leave over are whole nodes.
+            // A node was evicted meanwhile, by a commit: it is read from the store now. Only
+            // threads come here: what batches leave over are whole nodes.
             debug_assert!(work.installed.is_empty(), "a whole node was refused");
             work.back_to(&Mark::default());
         };
