@@ -115,7 +115,7 @@ fn any_history_has_the_root_of_a_full_rebuild() {
     let Seen { accepted, emptied, one_leaf, deep, unchanged, .. } = seen;
     assert!([accepted, emptied, one_leaf, deep, unchanged].iter().all(|n| *n > 100), "{seen:?}");
     let Seen { twigs, more_twigs, fewer_twigs, other_values_in_twigs, .. } = seen;
-    assert!(twigs > 10_000 && more_twigs > 1_000 && fewer_twigs > 1_000, "{seen:?}");
+    assert!(twigs > 10_000 && more_twigs > 1_000 && fewer_twigs > 500, "{seen:?}");
     assert!(other_values_in_twigs > 100, "{seen:?}");
 }
 

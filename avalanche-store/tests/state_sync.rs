@@ -116,6 +116,30 @@ fn a_client_rebuilds_a_state_from_range_proofs_alone() {
     assert!(chunks > 15 && resumed > 3 && lies > 700, "{chunks} {resumed} {lies}");
 }
 
+/// Whether entries come one by one or at once, the same rows are left: the root is a leaf, then a
+/// node, and twigs become nodes; what went on the way leaves none.
+#[test]
+fn an_import_leaves_the_same_rows_however_its_entries_come() {
+    for count in [2, 3, 4, 5, 60] {
+        let server = state(count);
+        let root = server.root();
+        let rows = |entries| {
+            let client = Memory::default();
+            let mut import = Import::open(client.clone(), options(), 1, root).unwrap();
+            while let Some(from) = import.position() {
+                let limits = RangeLimits { entries, bytes: 1 << 20 };
+                let proof = server.prove_range(&from, None, limits, 1).unwrap();
+                import.add(&proof.verify(&root, &from, None).unwrap()).unwrap();
+                import = Import::open(client.clone(), options(), 1, root).unwrap();
+            }
+            assert_eq!(values(&import.finish().unwrap()), values(&server));
+            let rows = client.rows.lock().unwrap();
+            rows.clone()
+        };
+        assert_eq!(rows(1), rows(usize::MAX), "{count} entries");
+    }
+}
+
 #[test]
 fn an_import_that_stops_anywhere_goes_on() {
     let server = state(200);

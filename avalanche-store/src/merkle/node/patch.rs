@@ -27,34 +27,33 @@ impl Node {
         sets: impl Iterator<Item = (usize, Set<'a>)>,
         spare: &mut Cells,
     ) -> Self {
-        let cells = spare.take(shape.used_cells());
+        let mut cells = spare.take(shape.used_cells());
         if old.shape().is_patch() {
             let mut patch = Self { shape, cells };
             patch.apply(old.top());
             patch.change(fresh, hash, sets);
             return patch;
         }
-        let mut patch_cells = cells;
         // All that it has is new, and in the order of its cells.
-        let mut cells = patch_cells.iter_mut();
-        for (position, cell) in ones(fresh).zip(cells.by_ref()) {
+        let mut rest = cells.iter_mut();
+        for (position, cell) in ones(fresh).zip(rest.by_ref()) {
             *cell = hash(position);
         }
         for (_, set) in sets {
             match set {
                 Set::Values(values) => {
-                    for (value, cell) in values.iter().zip(cells.by_ref()) {
+                    for (value, cell) in values.iter().zip(rest.by_ref()) {
                         *cell = *value;
                     }
                 }
                 Set::Node(at) => {
-                    if let Some(half) = cells.next().and_then(|cell| cell.first_chunk_mut()) {
+                    if let Some(half) = rest.next().and_then(|cell| cell.first_chunk_mut()) {
                         *half = at.bytes();
                     }
                 }
             }
         }
-        Self { shape, cells: patch_cells }
+        Self { shape, cells }
     }
 
     /// Takes other hashes, leaf values and nodes, for which it has room.

@@ -1,9 +1,9 @@
 //! Small subtrees that have no node of their own.
 //!
-//! Two keys in three of a large tree share a slot with one to three others, from which four more
-//! bits part them. A node for these would be as much to find, to read and to write as one of
-//! thirty hashes. So it is a twig: its leaves stand in the node above, and the hashes between them
-//! and its own are made again when one changes, which is less than reading them.
+//! More than half of a million keys share their lowest slot with one to three others, from which
+//! four more bits part most. A node for these would be as much to find, to read and to write
+//! as one of thirty hashes. So it is a twig: its leaves stand in the node above, and the hashes
+//! inside are made again when one changes.
 
 use super::super::cells::Cells;
 use super::super::hash::{EMPTY, Hash, inner_hash};
